@@ -1,0 +1,1 @@
+"""Activation functions for networks trained with qhal, each selected by its name."""

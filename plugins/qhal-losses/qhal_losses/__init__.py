@@ -1,0 +1,1 @@
+"""Loss functions for networks trained with qhal, each selected by its name."""

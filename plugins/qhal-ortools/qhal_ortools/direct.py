@@ -1,0 +1,65 @@
+"""The exact solution of a whole constrained problem, against which everything else is checked."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+from ortools.sat.python import cp_model
+
+from qhal.oracle import ExactAnswer
+from qhal.problems.qcbo import Qcbo
+from qhal.samples import Status
+from qhal_ortools.model import Model, Outcome, OutOfTime, Values, float_bound
+
+_GAP = 1e-9
+
+
+def solve_qcbo(
+    problem: Qcbo, *, time_limit: float | None = None, seed: int = 0, num_workers: int = 1
+) -> ExactAnswer:
+    """Solve `problem` with CP-SAT: integer variables, linear and quadratic rows of every sense.
+
+    Rows hold to the tolerance of `Qcbo.feasible`. The objective is computed from the problem's own
+    coefficients and `lower_bound` is valid for them, whatever the scaling to whole numbers did;
+    ``optimal`` means that the two meet to relative 1e-9. One worker is deterministic.
+
+    Raises
+    ------
+    InputError
+        For a row that whole numbers cannot express to within the tolerance, or products of
+        integers beyond 2^53.
+    """
+    deadline = math.inf if time_limit is None else time.perf_counter() + time_limit
+    start = _start(problem)
+    try:
+        model = Model(problem, deadline)
+        outcome = model.solve(seed=seed, num_workers=num_workers, hint=start)
+    except OutOfTime:
+        outcome = Outcome(cp_model.UNKNOWN, [start], None)
+    if outcome.status == cp_model.INFEASIBLE:
+        return ExactAnswer(status=Status.INFEASIBLE)
+    kept = [values for values in outcome.solutions if problem.feasible(values)[0]]
+    if not kept:
+        bound = float_bound(outcome.lower_bound, None)
+        return ExactAnswer(status=Status.NO_FEASIBLE_SOLUTION_FOUND, lower_bound=bound)
+    objectives = problem.objectives(np.array(kept))
+    best = int(objectives.argmin())
+    objective = float(objectives[best])
+    bound = float_bound(outcome.lower_bound, objective)
+    meets = bound is not None and objective - bound <= _GAP * max(1.0, abs(objective))
+    return ExactAnswer(
+        status=Status.OPTIMAL if meets else Status.FEASIBLE,
+        values=kept[best],
+        objective=objective,
+        lower_bound=bound,
+    )
+
+
+def _start(problem: Qcbo) -> Values:
+    """Where the search begins: as near to zero as the bounds allow, completed if possible."""
+    values = np.clip(0, problem.lower, problem.upper)
+    if problem.completion is not None:
+        values = problem.completion(values[np.newaxis, :])[0]
+    return np.asarray(values, dtype=np.int64)

@@ -1,0 +1,327 @@
+"""`solve`, `compare` and `train`: names become objects here."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import metadata
+from typing import Any
+
+from qhal.datasets import load_dataset
+from qhal.errors import InputError
+from qhal.functions import Activation, Loss
+from qhal.networks.spec import make_spec
+from qhal.networks.training import TrainingResult, train_joint
+from qhal.oracle import Oracle
+from qhal.problems import Ising, Qcbo, Qubo
+from qhal.qcgd.certificate import meets
+from qhal.qcgd.loop import DEFAULT_ITERATIONS, Callback, Limits, run
+from qhal.registry import get_oracle, load
+from qhal.samples import Solution, Status
+
+DEFAULT_SAMPLES = 20
+DEFAULT_ROUNDS = 10
+
+
+def solve(
+    problem: Any,
+    *,
+    oracle: str | Oracle = "cim",
+    oracle_options: Mapping[str, Any] | None = None,
+    method: str = "level",
+    num_reads: int | None = None,
+    iterations: int = DEFAULT_ITERATIONS,
+    time_limit: float | None = None,
+    max_oracle_calls: int | None = None,
+    target: float | None = None,
+    certify: str | Oracle | None = None,
+    polish: bool = True,
+    seed: int | None = None,
+    callback: Callback | None = None,
+) -> Solution:
+    """Solve a constrained (or unconstrained) binary problem through an oracle.
+
+    Parameters
+    ----------
+    problem : Qcbo, Qubo, Ising, a dimod model (CQM or BQM), or the path of a file
+        An `Ising` (or a BQM of spins) is solved over bits x = (s + 1) / 2.
+    oracle : name of an installed oracle (see `qhal.list_oracles`) or an `Oracle`
+    oracle_options : keyword arguments of the oracle's class, with a name only
+    method : "level" (default), "frank-wolfe" or "fully-corrective"
+        How the multipliers follow from the samples; see `qhal.qcgd.rules`.
+    num_reads : samples for each oracle call, default the oracle's own
+    iterations, time_limit (s), max_oracle_calls, target (objective) : limits
+    certify : name of an exact oracle
+        After the run, have it prove a lower bound for the whole problem within `time_limit`.
+    polish : descend from new incumbents by local moves; raw figures are reported apart
+    seed : whole number; the same seed gives the same result with a seeded oracle
+    callback : called with a `RunState` after each round; returning False stops the run
+
+    Raises
+    ------
+    InputError
+        For bad input; `UnknownNameError` and `PluginError` for oracles that cannot be had.
+    """
+    qcbo = as_qcbo(problem)
+    solver = get_oracle(oracle, **(oracle_options or {}))
+    certifier = None if certify is None else _certifier(certify)
+    limits = Limits(
+        iterations=iterations,
+        time_limit=time_limit,
+        max_oracle_calls=max_oracle_calls,
+        target=target,
+    )
+    solution = run(
+        qcbo,
+        solver,
+        method=method,
+        num_reads=num_reads,
+        limits=limits,
+        polish=polish,
+        seed=seed,
+        callback=callback,
+    )
+    if certifier is not None and not solution.certified:
+        solution = _certify(solution, qcbo, certifier, time_limit)
+    return replace(solution, versions=versions(solver))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What several oracles made of one problem.
+
+    `results` has a dict for each oracle (the reference first): oracle, status, objective,
+    raw_objective, feasible, certified, lower_bound, gap_to_reference, total_time_s. `agree` is
+    False if two certified objectives differ, if one beats a proved bound, if one calls infeasible
+    what another solved, or if some oracle found nothing feasible where another did.
+    """
+
+    results: tuple[Mapping[str, Any], ...]
+    agree: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-serialisable dict."""
+        return {"results": [dict(result) for result in self.results], "agree": self.agree}
+
+
+def compare(
+    problem: Any,
+    oracles: Sequence[str | Oracle],
+    *,
+    reference: str | Oracle | None = None,
+    **options: Any,
+) -> Comparison:
+    """Solve `problem` with each of `oracles` and set the results side by side.
+
+    `reference` is an exact oracle that solves the whole problem directly where it can (``cpsat``);
+    `options` are those of `solve`.
+    """
+    if not oracles:
+        raise InputError("name at least one oracle to compare.")
+    qcbo = as_qcbo(problem)
+    solutions = [solve(qcbo, oracle=oracle, **options) for oracle in oracles]
+    rows = [_row(solution) for solution in solutions]
+    if reference is not None:
+        certifier = _certifier(reference)
+        rows.insert(0, _reference_row(qcbo, certifier, options))
+    best = min((r["objective"] for r in rows if r["objective"] is not None), default=None)
+    base = rows[0]["objective"] if reference is not None else best
+    for row in rows:
+        value = row["objective"]
+        row["gap_to_reference"] = (
+            None if value is None or base is None else (value - base) / max(1.0, abs(base))
+        )
+    return Comparison(tuple(rows), _agree(rows))
+
+
+def train(
+    data: str | os.PathLike[str] = "fashion-mnist",
+    *,
+    classes: str | Sequence[str] | None = "default",
+    oracle: str | Oracle = "cim",
+    oracle_options: Mapping[str, Any] | None = None,
+    hidden: int = 3,
+    image_size: int | None = None,
+    weight_bits: int = 1,
+    activation: str | Activation = "hard-tanh",
+    loss: str | Loss = "hinge",
+    method: str = "joint",
+    executor: str = "serial",
+    samples: int = DEFAULT_SAMPLES,
+    iterations: int = DEFAULT_ROUNDS,
+    num_reads: int | None = None,
+    time_limit: float | None = None,
+    seed: int | None = None,
+    callback: Callback | None = None,
+) -> TrainingResult:
+    """Train a two-class network of few-bit weights as one QCBO through an oracle.
+
+    Parameters
+    ----------
+    data : "fashion-mnist", "digits", the path of an .npz file or of a folder of idx files
+    classes : two class names, as a sequence or "a,b"; by default coat and sandal for Fashion-MNIST
+    oracle, oracle_options, num_reads, time_limit, seed, callback : as for `solve`
+    hidden : units of the one hidden layer; 0 for none
+    image_size : side to which square images are pooled, by default 7 for Fashion-MNIST
+    weight_bits : bits of each weight, 1 meaning +-1 (biases have 4 bits)
+    activation, loss : names of installed plugins, or the objects
+    method, executor : "joint" and "serial", the only ones of this version
+    samples : training images in the QCBO, equally many of each class
+    iterations : QCGD rounds, one oracle call each
+
+    Raises
+    ------
+    InputError
+        For bad input, e.g. other than two classes.
+    """
+    for option, value, only in (("method", method, "joint"), ("executor", executor, "serial")):
+        if value != only:
+            raise InputError(
+                f"training with {option} {value!r} is not in this version: use {only!r}."
+            )
+    dataset = load_dataset(os.fspath(data), classes=classes, image_size=image_size)
+    if len(dataset.class_names) != 2:
+        raise InputError(
+            f"joint training takes two classes, but {len(dataset.class_names)} were given "
+            f"({', '.join(dataset.class_names)}): name two with classes='a,b'."
+        )
+    spec = make_spec(
+        dataset.x_train,
+        activation if isinstance(activation, Activation) else load("activation", activation),
+        loss if isinstance(loss, Loss) else load("loss", loss),
+        hidden=hidden,
+        weight_bits=weight_bits,
+    )
+    solver = get_oracle(oracle, **(oracle_options or {}))
+    result = train_joint(
+        dataset,
+        spec,
+        solver,
+        samples=min(samples, len(dataset.y_train)),
+        limits=Limits(iterations=iterations, time_limit=time_limit),
+        num_reads=num_reads,
+        seed=seed,
+        callback=callback,
+    )
+    return replace(result, solution=replace(result.solution, versions=versions(solver)))
+
+
+def as_qcbo(problem: Any) -> Qcbo:
+    """Whatever `solve` takes, as a `Qcbo`."""
+    if isinstance(problem, Qcbo):
+        return problem
+    if isinstance(problem, Ising):
+        return Qcbo.from_qubo(Qubo.from_ising(problem))
+    if isinstance(problem, Qubo):
+        return Qcbo.from_qubo(problem)
+    if isinstance(problem, (str, os.PathLike)):
+        from qhal.files import read_problem
+
+        return read_problem(os.fspath(problem))
+    import dimod
+
+    if isinstance(problem, dimod.BinaryQuadraticModel):
+        problem = dimod.ConstrainedQuadraticModel.from_bqm(problem)
+    if isinstance(problem, dimod.ConstrainedQuadraticModel):
+        return Qcbo.from_cqm(problem)
+    raise InputError(
+        f"cannot solve a {type(problem).__name__}: give a Qcbo, Qubo, Ising, dimod model or path."
+    )
+
+
+def versions(oracle: Oracle) -> dict[str, str]:
+    """What a result needs to be reproduced."""
+    names = {"qhal-core", "numpy", "scipy", "dimod", oracle.info.distribution} - {""}
+    record = {"python": platform.python_version()}
+    for name in sorted(names):
+        try:
+            record[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return record
+
+
+def _certifier(name: str | Oracle) -> Oracle:
+    oracle = get_oracle(name)
+    if not oracle.info.exact:
+        raise InputError(
+            f"oracle {oracle.info.name!r} is not exact, so it proves nothing: certify with 'cpsat'."
+        )
+    return oracle
+
+
+def _certify(
+    solution: Solution, problem: Qcbo, oracle: Oracle, time_limit: float | None
+) -> Solution:
+    """`solution` with what `oracle` proves about the whole problem."""
+    answer = oracle.solve_exactly(problem, time_limit=time_limit, seed=solution.seed)
+    if answer is None:
+        raise InputError(
+            f"oracle {oracle.info.name!r} cannot prove a bound for this problem; use 'cpsat'."
+        )
+    record: dict[str, Any] = {"oracle": oracle.info.name, "status": answer.status}
+    bounds = [b for b in (answer.lower_bound, solution.lower_bound) if b is not None]
+    bound = max(bounds, default=None)
+    if answer.status == Status.INFEASIBLE:
+        if solution.feasible:
+            raise InputError(f"oracle {oracle.info.name!r} calls a solved problem infeasible.")
+        status = Status.INFEASIBLE
+    elif meets(solution.objective, bound):
+        status = Status.OPTIMAL
+    else:
+        status = solution.status
+    certified = status in (Status.OPTIMAL, Status.INFEASIBLE)
+    info = {**solution.info, "certificate": record}
+    return replace(solution, status=status, lower_bound=bound, certified=certified, info=info)
+
+
+def _row(solution: Solution) -> dict[str, Any]:
+    keys = (
+        "objective raw_objective feasible certified lower_bound oracle_calls total_time_s".split()
+    )
+    row = {key: getattr(solution, key) for key in keys}
+    return {"oracle": solution.oracle, "status": str(solution.status)} | row
+
+
+def _reference_row(problem: Qcbo, oracle: Oracle, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The exact oracle on the whole problem, or through QCGD if it only takes QUBOs."""
+    import time
+
+    start = time.perf_counter()
+    seed = options.get("seed") or 0
+    answer = oracle.solve_exactly(problem, time_limit=options.get("time_limit"), seed=seed)
+    if answer is None:
+        return _row(solve(problem, oracle=oracle, **options))
+    feasible = answer.values is not None
+    objective = float(problem.objectives(answer.values)[0]) if feasible else None
+    return {
+        "oracle": oracle.info.name,
+        "status": str(answer.status),
+        "objective": objective,
+        "raw_objective": objective,
+        "feasible": feasible,
+        "certified": answer.status in (Status.OPTIMAL, Status.INFEASIBLE),
+        "lower_bound": answer.lower_bound,
+        "oracle_calls": 1,
+        "total_time_s": time.perf_counter() - start,
+    }
+
+
+def _agree(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """See `Comparison`."""
+    values = [row["objective"] for row in rows if row["objective"] is not None]
+    if any(row["status"] == Status.INFEASIBLE for row in rows):
+        return not values
+    if not values:
+        return True
+    best = min(values)
+    slack = 1e-9 * max(1.0, abs(best))
+    bounds = [row["lower_bound"] for row in rows if row["lower_bound"] is not None]
+    optimal = [row["objective"] for row in rows if row["status"] == Status.OPTIMAL]
+    return (
+        len(values) == len(rows)
+        and all(bound <= best + slack for bound in bounds)
+        and all(value <= best + slack for value in optimal)
+    )

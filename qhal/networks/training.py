@@ -1,0 +1,170 @@
+"""Joint training: all samples in one QCBO, solved by QCGD."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from qhal.datasets import Dataset
+from qhal.errors import InputError
+from qhal.networks.encoded import EncodedNetwork
+from qhal.networks.fip import encode_network
+from qhal.networks.network import Network
+from qhal.networks.spec import Ints, NetworkSpec
+from qhal.oracle import Oracle, checked_seed
+from qhal.problems.arrays import FloatArray
+from qhal.problems.qcbo import Values
+from qhal.qcgd.loop import Callback, Limits, run
+from qhal.samples import Solution
+
+POOL_SIZE = 200
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingResult:
+    """A trained network with the run that found it; `to_json()` is ``qhal train --json``."""
+
+    network: Network
+    solution: Solution
+    dataset: Dataset
+    num_spins: Mapping[str, int]
+    num_candidates: int
+    train_accuracy: float
+    test_accuracy: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys of the command line's contract, and what explains them."""
+        spec, solution = self.network.spec, self.solution
+        return {
+            "test_accuracy": self.test_accuracy,
+            "train_accuracy": self.train_accuracy,
+            "bits_per_parameter": spec.bits_per_parameter,
+            "num_parameters": spec.num_parameters,
+            "num_variables": solution.num_variables,
+            "num_constraints": solution.num_constraints,
+            "num_spins": dict(self.num_spins),
+            "num_candidates": self.num_candidates,
+            "training_loss": solution.objective,
+            "oracle": solution.oracle,
+            "oracle_options": solution.info["oracle_options"],
+            "oracle_calls": solution.oracle_calls,
+            "oracle_time_s": solution.oracle_time_s,
+            "total_time_s": solution.total_time_s,
+            "stop_reason": str(solution.stop_reason),
+            "classes": list(self.dataset.class_names),
+            "seed": solution.seed,
+            "versions": dict(solution.versions),
+        }
+
+    def save(self, path: str) -> None:
+        """Write the network, with where it came from, to `path` (`Network.load` reads it)."""
+        keys = "test_accuracy train_accuracy oracle oracle_options oracle_calls seed versions"
+        record = self.to_json()
+        provenance = {key: record[key] for key in keys.split()} | {"data": self.dataset.source}
+        replace(self.network, provenance=provenance).save(path)
+
+    def plot(self, path: str) -> None:
+        """Write history, confusion on the test set and weights as images to `path`."""
+        from qhal.networks.plot import plot_training
+
+        plot_training(self, path)
+
+
+class CandidatePool:
+    """The distinct weight assignments of lowest training loss that a run has visited."""
+
+    def __init__(self, num_weight_bits: int) -> None:
+        self._num_weight_bits = num_weight_bits
+        self._values: Values = np.zeros((0, 0), dtype=np.int64)
+        self._losses: FloatArray = np.zeros(0)
+
+    def __call__(self, values: Values, losses: FloatArray) -> None:
+        """Take completed `values` (k, num_variables) with their training losses."""
+        bits = values[:, : self._num_weight_bits]
+        if len(self._losses):
+            bits = np.vstack([self._values, bits])
+            losses = np.concatenate([self._losses, losses])
+        _, first = np.unique(bits, axis=0, return_index=True)
+        kept = np.sort(first)
+        kept = kept[np.argsort(losses[kept], kind="stable")][:POOL_SIZE]
+        self._values, self._losses = bits[kept], losses[kept]
+
+    def __len__(self) -> int:
+        return len(self._losses)
+
+    def networks(self, encoded: EncodedNetwork, class_names: tuple[str, ...]) -> list[Network]:
+        """The pool as networks, lowest training loss first."""
+        return [encoded.network(bits, class_names) for bits in self._values]
+
+
+def draw_samples(y: Ints, count: int, seed: int) -> Ints:
+    """Indices of `count` training samples, equally many of each class, in random order."""
+    rng = np.random.default_rng(seed)
+    classes = np.unique(y)
+    if not len(classes) <= count <= len(y):
+        raise InputError(f"samples must be from {len(classes)} to {len(y)}, not {count}.")
+    share = np.full(len(classes), count // len(classes))
+    share[: count % len(classes)] += 1
+    drawn = []
+    for label, wanted in zip(classes, share.tolist(), strict=True):
+        members = np.flatnonzero(y == label)
+        if wanted > len(members):
+            raise InputError(f"class {label} has only {len(members)} training samples.")
+        drawn.append(rng.choice(members, wanted, replace=False))
+    return np.asarray(rng.permutation(np.concatenate(drawn)))
+
+
+def train_joint(
+    dataset: Dataset,
+    spec: NetworkSpec,
+    oracle: Oracle,
+    *,
+    samples: int,
+    limits: Limits,
+    num_reads: int | None = None,
+    method: str = "level",
+    seed: int | None = None,
+    callback: Callback | None = None,
+) -> TrainingResult:
+    """Train `spec` on `samples` images of `dataset` as one QCBO through `oracle`.
+
+    QCGD minimises the loss on the drawn samples; of the (at most 200) best distinct weight
+    assignments that it visited, the one with the lowest loss on the whole training set is kept.
+    The test set is only looked at afterwards.
+    """
+    used_seed = checked_seed(seed)
+    chosen = draw_samples(dataset.y_train, samples, used_seed)
+    encoded = encode_network(spec, dataset.x_train[chosen], dataset.y_train[chosen])
+    pool = CandidatePool(spec.num_weight_bits)
+    solution = run(
+        encoded.problem,
+        oracle,
+        method=method,
+        num_reads=num_reads,
+        limits=limits,
+        seed=used_seed,
+        callback=callback,
+        observer=pool,
+    )
+    if not len(pool):
+        raise InputError("the run was stopped before its first oracle call ended: nothing learned.")
+    candidates = pool.networks(encoded, dataset.class_names)
+    network = min(candidates, key=lambda net: true_loss(net, dataset.x_train, dataset.y_train))
+    return TrainingResult(
+        network=network,
+        solution=solution,
+        dataset=dataset,
+        num_spins=encoded.num_spins,
+        num_candidates=len(candidates),
+        train_accuracy=network.accuracy(dataset.x_train, dataset.y_train),
+        test_accuracy=network.accuracy(dataset.x_test, dataset.y_test),
+    )
+
+
+def true_loss(network: Network, x: FloatArray, y: Ints) -> float:
+    """Mean of the loss function itself (not its spline) over samples."""
+    margins = (2 * y - 1) * network.decision_function(x)
+    return float(network.spec.loss(margins).mean())

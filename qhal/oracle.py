@@ -1,0 +1,277 @@
+"""The oracle contract: one verb, `_sample`; everything around it is checked by core."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+import numpy as np
+
+from qhal.errors import InputError, OracleError, PluginError, did_you_mean
+from qhal.problems.arrays import FloatArray, States, as_states
+from qhal.problems.ising import Ising
+from qhal.problems.qcbo import Qcbo, Values
+from qhal.problems.qubo import Qubo
+from qhal.samples import Samples, Status
+
+if TYPE_CHECKING:
+    import dimod
+
+Answer: TypeAlias = "np.ndarray[Any, Any] | tuple[np.ndarray[Any, Any], Mapping[str, Any]]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OracleInfo:
+    """What a plugin says of its oracle; the registry fills in distribution and version.
+
+    `factory` is ``"module:Class"``, imported only when the oracle is asked for. `exact` promises a
+    proved minimum; `seeded` the same samples for the same seed; `coefficient_bits` the precision
+    of the couplings (None: double); `max_variables` the size limit; `connectivity` is
+    ``"all-to-all"`` or the name of a graph; `remote` means calls leave this machine.
+    """
+
+    name: str
+    summary: str
+    factory: str
+    exact: bool = False
+    seeded: bool = False
+    honours_time_limit: bool = False
+    accepts_initial_states: bool = False
+    coefficient_bits: int | None = None
+    max_variables: int | None = None
+    connectivity: str = "all-to-all"
+    remote: bool = False
+    distribution: str = ""
+    version: str = ""
+
+    def create(self, options: Mapping[str, Any]) -> Oracle:
+        """Import the factory and make the oracle with `options` (keyword arguments).
+
+        Raises `InputError` for an option the factory does not have, `PluginError` if it cannot be
+        imported or makes something that is not an `Oracle`.
+        """
+        module_name, _, attribute = self.factory.partition(":")
+        try:
+            factory = getattr(importlib.import_module(module_name), attribute)
+        except Exception as error:
+            raise PluginError(
+                f"oracle {self.name!r} of {self.distribution or 'an unknown distribution'} cannot "
+                f"be loaded from {self.factory!r}: {type(error).__name__}: {error}. "
+                f"Reinstall it with: pip install --force-reinstall {self.distribution}"
+            ) from error
+        _check_options(self.name, factory, options)
+        oracle = factory(**options)
+        if not isinstance(oracle, Oracle):
+            raise PluginError(
+                f"{self.factory!r} made a {type(oracle).__name__}, not a qhal.Oracle: "
+                f"the plugin {self.distribution!r} must subclass qhal.Oracle."
+            )
+        oracle.info = oracle.describe(self)
+        oracle.options = dict(options)
+        return oracle
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExactAnswer:
+    """What an exact method found out about a whole `Qcbo`; see `Oracle.solve_exactly`.
+
+    Attributes
+    ----------
+    status : Status
+        ``optimal`` and ``infeasible`` are proved, ``feasible`` means the limit came first, and
+        ``no feasible solution found`` that nothing is known.
+    values : (n,) int64 array or None
+        The best assignment found, feasible in the sense of `Qcbo.feasible`.
+    objective : float or None
+        Objective of `values`, from the problem's own coefficients.
+    lower_bound : float or None
+        Proved bound on the objective of every feasible assignment; None if there is none.
+    """
+
+    status: Status
+    values: Values | None = None
+    objective: float | None = None
+    lower_bound: float | None = None
+
+
+class Oracle(ABC):
+    """A solver of QUBOs. Authors implement `_sample`; users call `sample`."""
+
+    info: OracleInfo = OracleInfo(name="unregistered", summary="", factory="")
+    options: Mapping[str, Any] = {}
+    default_num_reads: ClassVar[int] = 100
+
+    @abstractmethod
+    def _sample(
+        self,
+        qubo: Qubo,
+        *,
+        num_reads: int,
+        seed: int,
+        time_limit: float | None,
+        initial_states: States | None,
+    ) -> Answer:
+        """Return states, integers in {0, 1} of shape (num_reads, n); or (states, info).
+
+        `info` is JSON-serialisable with units in its key names. An exact oracle that did not
+        finish sets ``info["proved"] = False``; its ``info["lower_bound"]`` is a proved bound on
+        the minimum energy. Fewer or more rows than `num_reads` are allowed, none is not.
+        """
+
+    def describe(self, info: OracleInfo) -> OracleInfo:
+        """`info` as it applies to this object's options (e.g. its coefficient bits)."""
+        return info
+
+    def sample(
+        self,
+        problem: Qubo | Ising,
+        *,
+        num_reads: int | None = None,
+        seed: int | None = None,
+        time_limit: float | None = None,
+        initial_states: Any = None,
+    ) -> Samples:
+        """Sample low-energy states of `problem`.
+
+        Parameters
+        ----------
+        num_reads : int >= 1, default `default_num_reads`
+        seed : int in [0, 2^32), default drawn at random and recorded in `info`
+        time_limit : seconds > 0, or None
+        initial_states : (any number, n) in {0, 1}; only if the oracle accepts them
+
+        Raises
+        ------
+        InputError
+            For bad parameters, or a problem beyond the oracle's `max_variables`.
+        OracleError
+            If the oracle fails, or answers with a wrong shape or wrong values.
+        """
+        qubo = Qubo.from_ising(problem) if isinstance(problem, Ising) else problem
+        if not isinstance(qubo, Qubo):
+            raise InputError(f"an oracle takes a Qubo or an Ising, not a {type(problem).__name__}.")
+        reads = self.default_num_reads if num_reads is None else num_reads
+        if isinstance(reads, bool) or not isinstance(reads, (int, np.integer)) or reads < 1:
+            raise InputError(f"num_reads must be a whole number of at least 1, not {reads!r}.")
+        if time_limit is not None and not 0 < float(time_limit) < float("inf"):
+            raise InputError(f"time_limit must be a positive number of seconds, not {time_limit}.")
+        limit = self.info.max_variables
+        if limit is not None and qubo.num_variables > limit:
+            raise InputError(
+                f"oracle {self.info.name!r} takes at most {limit} variables, "
+                f"but the problem has {qubo.num_variables}."
+            )
+        if initial_states is not None:
+            if not self.info.accepts_initial_states:
+                raise InputError(f"oracle {self.info.name!r} does not accept initial_states.")
+            initial_states = as_states(initial_states, qubo.num_variables, "initial_states")
+        used_seed = checked_seed(seed)
+        start = time.perf_counter()
+        states, info = self._ask(qubo, int(reads), used_seed, time_limit, initial_states)
+        elapsed = time.perf_counter() - start
+        return self._to_samples(qubo, states, info, used_seed, elapsed)
+
+    def solve_exactly(
+        self, problem: Qcbo, *, time_limit: float | None = None, seed: int = 0
+    ) -> ExactAnswer | None:
+        """Solve the whole constrained `problem` by an exact method of this oracle's own.
+
+        None, the default, means that the oracle has none for this problem: it takes only QUBOs.
+        Raises `InputError` if the problem's coefficients cannot be handled exactly.
+        """
+        return None
+
+    def to_dimod(self) -> dimod.Sampler:
+        """This oracle as a `dimod.Sampler`, for use anywhere in Ocean."""
+        from qhal.ocean import OracleSampler
+
+        return OracleSampler(self)
+
+    def _ask(
+        self,
+        qubo: Qubo,
+        num_reads: int,
+        seed: int,
+        time_limit: float | None,
+        initial_states: States | None,
+    ) -> tuple[States, dict[str, Any]]:
+        n = qubo.num_variables
+        if n == 0:
+            return np.zeros((num_reads, 0), dtype=np.int8), {}
+        answer = self._sample(
+            qubo,
+            num_reads=num_reads,
+            seed=seed,
+            time_limit=time_limit,
+            initial_states=initial_states,
+        )
+        states, info = answer if isinstance(answer, tuple) else (answer, {})
+        name = self.info.name
+        try:
+            checked = as_states(states, n, f"oracle {name!r} answered states that")
+            if np.ndim(states) != 2 or len(checked) == 0:
+                raise InputError(f"oracle {name!r} must answer with a non-empty 2-D array.")
+        except InputError as error:
+            raise OracleError(
+                f"{error} Its plugin is broken: qhal check {name} tells more."
+            ) from None
+        try:
+            return checked, dict(json.loads(json.dumps(dict(info), allow_nan=False)))
+        except (TypeError, ValueError) as error:
+            raise OracleError(f"oracle {name!r} answered info that is not JSON: {error}.") from None
+
+    def _to_samples(
+        self, qubo: Qubo, states: States, info: dict[str, Any], seed: int, elapsed: float
+    ) -> Samples:
+        energies = qubo.energies(states)
+        order = np.argsort(energies, kind="stable")
+        bound = self._proved_bound(qubo, energies[order], info)
+        record = {"oracle": self.info.name, "seed": seed, "options": dict(self.options)} | info
+        return Samples(states[order], energies[order], bound, elapsed, record)
+
+    def _proved_bound(
+        self, qubo: Qubo, energies: FloatArray, info: Mapping[str, Any]
+    ) -> float | None:
+        """The bound of an exact oracle; one above a sampled energy is a lie and is refused."""
+        if qubo.num_variables == 0:
+            return qubo.offset
+        if not self.info.exact:
+            return None
+        best = float(energies[0])
+        bound = info.get("lower_bound", best if info.get("proved", True) else None)
+        if bound is None:
+            return None
+        if bound > best + 1e-9 * max(1.0, abs(best)):
+            raise OracleError(
+                f"oracle {self.info.name!r} claims the lower bound {bound}, "
+                f"but itself returned a state of energy {best}."
+            )
+        return min(float(bound), best)
+
+
+def checked_seed(seed: int | None) -> int:
+    """`seed` as an int in [0, 2^32), or a random one for None; `InputError` for anything else."""
+    if seed is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+        raise InputError(f"seed must be a whole number from 0 to 2^32 - 1, not {seed!r}.")
+    return int(seed)
+
+
+def _check_options(name: str, factory: Any, options: Mapping[str, Any]) -> None:
+    parameters = inspect.signature(factory).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    for option in options:
+        if option not in parameters:
+            known = ", ".join(parameters) or "none"
+            raise InputError(
+                f"oracle {name!r} has no option {option!r}{did_you_mean(option, parameters)}. "
+                f"Its options: {known}."
+            )

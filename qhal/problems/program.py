@@ -1,0 +1,150 @@
+"""The form that lifts: bits only, equality rows, and non-negative quadratic forms that vanish."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from qhal.problems.arrays import FloatArray, States
+from qhal.problems.bits import fitted_bits, fitted_weights
+from qhal.problems.constraints import Constraints
+from qhal.problems.qcbo import Qcbo, Values
+from qhal.problems.qubo import Qubo
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerCode:
+    """Values of a problem's variables as bits: value = lower + weights @ bits.
+
+    `weights` is an (n, num_bits) csr_array whose row i holds the range-fitted weights of
+    variable i at consecutive columns; a binary variable is its own bit.
+    """
+
+    lower: Values
+    weights: sp.csr_array
+
+    @classmethod
+    def of(cls, problem: Qcbo) -> IntegerCode:
+        """The code for the bounds of `problem`."""
+        spans = (problem.upper - problem.lower).tolist()
+        fitted = [fitted_weights(span) for span in spans]
+        starts = np.concatenate([[0], np.cumsum([len(weights) for weights in fitted])])
+        data = np.concatenate([*fitted, np.zeros(0)]).astype(np.float64)
+        shape = (len(spans), int(starts[-1]))
+        return cls(problem.lower, sp.csr_array((data, np.arange(shape[1]), starts), shape=shape))
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether every variable is one bit and equals it."""
+        rows, columns = self.weights.shape
+        return rows == columns and not self.lower.any() and bool((self.weights.data == 1).all())
+
+    def decode(self, bits: States) -> Values:
+        """Values (num_states, n) of `bits` (num_states, num_bits)."""
+        if self.is_identity:
+            return bits.astype(np.int64)
+        decoded = (self.weights @ bits.T.astype(np.float64)).T + self.lower
+        return np.asarray(np.rint(decoded), dtype=np.int64)
+
+    def encode(self, values: Values) -> States:
+        """Bits (num_states, num_bits) of `values` (num_states, n)."""
+        if self.is_identity:
+            return values.astype(np.int8)
+        starts = self.weights.indptr
+        blocks = [
+            fitted_bits(
+                values[:, i] - self.lower[i],
+                self.weights.data[starts[i] : starts[i + 1]].astype(np.int64),
+            )
+            for i in range(len(self.lower))
+        ]
+        return np.hstack([*blocks, np.zeros((len(values), 0), dtype=np.int8)])
+
+
+@dataclass(frozen=True)
+class Slack:
+    """The slack of one row: bits `first` .. `first + len(weights)` in units of `step`."""
+
+    row: int
+    first: int
+    weights: npt.NDArray[np.int64]
+    step: float
+
+
+@dataclass(frozen=True, eq=False)
+class BinaryProgram:
+    """Minimise `objective` over N bits subject to ``rows @ x == rhs`` and ``forms == 0``.
+
+    The bits are, in this order, the primary bits (`code`), helper bits (products of two primary
+    bits, `helpers`), and slack bits. Made by `qhal.problems.encoding.encode`.
+
+    Attributes
+    ----------
+    source : Qcbo
+    objective : Qubo over the N bits; equals the source's objective
+    rows : (m, N) csr_array; rhs : (m,)
+        Whole numbers wherever the source's coefficients allow, so the least violation is 1.
+    forms : Constraints
+        Every row's value minus its rhs is >= 0 on all bits, and must be 0.
+    exact : bool
+        Whether the feasible bits are exactly the codes of feasible values. False if some
+        inequality has coefficients that no common factor makes whole: its slack is a grid.
+    contradiction : str or None
+        The label of a row that no assignment can meet.
+    """
+
+    source: Qcbo
+    code: IntegerCode
+    objective: Qubo
+    rows: sp.csr_array
+    rhs: FloatArray
+    forms: Constraints
+    helpers: npt.NDArray[np.intp]
+    slacks: tuple[Slack, ...]
+    exact: bool
+    contradiction: str | None
+
+    @property
+    def num_bits(self) -> int:
+        """N: primary, helper and slack bits together."""
+        return self.objective.num_variables
+
+    @property
+    def num_primary(self) -> int:
+        """The bits that code the source's variables."""
+        return int(self.code.weights.shape[1])
+
+    def values(self, bits: States) -> Values:
+        """The source's values (num_states, n) in `bits` (num_states, N)."""
+        return self.code.decode(bits[:, : self.num_primary])
+
+    def complete(self, values: Values) -> States:
+        """Bits (num_states, N) of `values` (num_states, n), helper and slack bits recomputed.
+
+        A slack takes the value nearest to what its row needs, so the bits are feasible exactly if
+        the values are (for an `exact` program).
+        """
+        primary = self.code.encode(values)
+        products = primary[:, self.helpers[:, 0]] & primary[:, self.helpers[:, 1]]
+        num_slack = self.num_bits - self.num_primary - len(self.helpers)
+        bits = np.hstack([primary, products, np.zeros((len(values), num_slack), dtype=np.int8)])
+        if self.slacks:
+            missing = self.rhs - (self.rows @ bits.T.astype(np.float64)).T
+            for slack in self.slacks:
+                span = int(slack.weights.sum())
+                steps = np.clip(np.rint(missing[:, slack.row] / slack.step), 0, span)
+                stop = slack.first + len(slack.weights)
+                bits[:, slack.first : stop] = fitted_bits(steps, slack.weights)
+        return bits
+
+    def row_residuals(self, bits: npt.NDArray[Any]) -> FloatArray:
+        """``rows @ x - rhs``, shape (num_states, m)."""
+        return np.asarray((self.rows @ bits.T.astype(np.float64)).T - self.rhs)
+
+    def form_residuals(self, bits: npt.NDArray[Any]) -> FloatArray:
+        """Values of the forms, >= 0, shape (num_states, num_forms)."""
+        return np.asarray(self.forms.values(bits) - self.forms.rhs)

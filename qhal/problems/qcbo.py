@@ -1,0 +1,198 @@
+"""The constrained problem that users write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from qhal.errors import InputError
+from qhal.problems.arrays import (
+    FloatArray,
+    Matrix,
+    as_matrix,
+    as_vector,
+    freeze,
+)
+from qhal.problems.constraints import ConstraintRows, Constraints
+from qhal.problems.qubo import Qubo
+
+if TYPE_CHECKING:
+    import dimod
+
+Values = npt.NDArray[np.int64]
+FEASIBILITY_TOLERANCE = 1e-6
+MAX_INTEGER_RANGE = 2**31
+
+
+@dataclass(frozen=True, eq=False)
+class Qcbo:
+    """Minimise x'Qx + c'x + offset over binary and bounded integer x, subject to constraints.
+
+    Build it with `Qcbo.from_arrays` or `Qcbo.from_cqm`, or read it from a file.
+
+    Attributes
+    ----------
+    quadratic : (n, n) upper triangular matrix Q
+        For a binary variable the diagonal is linear (x squared is x); for an integer it is not.
+    linear : (n,) array c
+    offset : float
+    constraints : Constraints
+    lower, upper : (n,) int64 arrays
+        Bounds, inclusive; 0 and 1 mean a binary variable.
+    names : tuple of str, length n
+    completion : callable or None
+        Optional map of values (num_states, n) to values in which the dependent variables are
+        recomputed from the free ones (a network's forward pass); must be idempotent.
+    """
+
+    quadratic: Matrix
+    linear: FloatArray
+    offset: float
+    constraints: Constraints
+    lower: Values
+    upper: Values
+    names: tuple[str, ...]
+    completion: Callable[[Values], Values] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        objective = Qubo(self.quadratic, self.offset)
+        n = objective.num_variables
+        object.__setattr__(self, "quadratic", objective.matrix)
+        object.__setattr__(self, "offset", objective.offset)
+        object.__setattr__(self, "linear", freeze(as_vector(self.linear, "the linear part", n)))
+        for bound in ("lower", "upper"):
+            vector = as_vector(getattr(self, bound), f"the {bound} bounds", n)
+            if (vector != np.round(vector)).any():
+                raise InputError(f"the {bound} bounds must be whole numbers.")
+            object.__setattr__(self, bound, vector.astype(np.int64))
+        if (self.upper < self.lower).any():
+            name = self.names[int(np.argmax(self.upper < self.lower))]
+            raise InputError(f"variable {name!r} has a lower bound above its upper bound.")
+        if (self.upper - self.lower > MAX_INTEGER_RANGE).any():
+            name = self.names[int(np.argmax(self.upper - self.lower))]
+            raise InputError(f"integer variable {name!r} needs tighter bounds (range <= 2^31).")
+        if len(self.names) != n or len(set(self.names)) != n:
+            raise InputError(f"the problem needs {n} different variable names.")
+
+    @classmethod
+    def from_arrays(
+        cls,
+        quadratic: Any = None,
+        linear: Any = None,
+        offset: float = 0.0,
+        *,
+        A_eq: Any = None,
+        b_eq: Any = None,
+        A_le: Any = None,
+        b_le: Any = None,
+        A_ge: Any = None,
+        b_ge: Any = None,
+        quadratic_constraints: Sequence[tuple[Any, Any, str, float]] = (),
+        lower: Any = None,
+        upper: Any = None,
+        names: Sequence[str] | None = None,
+    ) -> Qcbo:
+        """A problem from arrays, dense or scipy sparse.
+
+        Parameters
+        ----------
+        quadratic : (n, n), upper triangular or symmetric (then pairs count twice), or None
+        linear : (n,) or None
+        A_eq, b_eq, A_le, b_le, A_ge, b_ge : (r, n) and (r,)
+            Rows ``A_eq x == b_eq``, ``A_le x <= b_le``, ``A_ge x >= b_ge``.
+        quadratic_constraints : tuples (matrix (n, n), linear (n,) or None, sense, rhs)
+            Rows ``x' matrix x + linear'x sense rhs``.
+        lower, upper : (n,) whole numbers
+            Bounds of integer variables; by default every variable is binary.
+        names : n strings, by default ``x0, x1, ...``
+        """
+        given = (quadratic, linear, A_eq, A_le, A_ge)
+        sized = next((value for value in given if value is not None), None)
+        if sized is None:
+            raise InputError("give at least one of quadratic, linear or a constraint matrix.")
+        shape = sized.shape if sp.issparse(sized) else np.shape(np.asarray(sized, dtype=object))
+        n = int(shape[-1]) if shape else 0
+        matrix = sp.csr_array((n, n)) if quadratic is None else Qubo.from_array(quadratic).matrix
+        rows = ConstraintRows(n)
+        for left, sense, right in ((A_eq, "==", b_eq), (A_le, "<=", b_le), (A_ge, ">=", b_ge)):
+            if (left is None) != (right is None):
+                raise InputError(f"a {sense!r} constraint needs both its matrix A and its side b.")
+            if left is not None:
+                rows.add_linear(left, sense, right)
+        for square, line, sense, rhs in quadratic_constraints:
+            rows.add_quadratic(square, line, sense, rhs)
+        return cls(
+            matrix,
+            np.zeros(n) if linear is None else linear,
+            offset,
+            rows.build(),
+            np.zeros(n, dtype=np.int64) if lower is None else lower,
+            np.ones(n, dtype=np.int64) if upper is None else upper,
+            tuple(f"x{i}" for i in range(n)) if names is None else tuple(map(str, names)),
+        )
+
+    @classmethod
+    def from_qubo(cls, qubo: Qubo) -> Qcbo:
+        """The unconstrained problem `qubo` as a `Qcbo` without constraints."""
+        return cls.from_arrays(qubo.matrix, offset=qubo.offset)
+
+    @classmethod
+    def from_cqm(cls, cqm: dimod.ConstrainedQuadraticModel) -> Qcbo:
+        """The problem of a `dimod.ConstrainedQuadraticModel` (see `qhal.problems.cqm`)."""
+        from qhal.problems.cqm import qcbo_from_cqm
+
+        return qcbo_from_cqm(cqm)
+
+    def to_cqm(self) -> dimod.ConstrainedQuadraticModel:
+        """The same problem as a `dimod.ConstrainedQuadraticModel`."""
+        from qhal.problems.cqm import cqm_from_qcbo
+
+        return cqm_from_qcbo(self)
+
+    def with_completion(self, completion: Callable[[Values], Values]) -> Qcbo:
+        """The same problem with another `completion`."""
+        return replace(self, completion=completion)
+
+    @property
+    def num_variables(self) -> int:
+        """The number of variables, n."""
+        return len(self.names)
+
+    @property
+    def num_constraints(self) -> int:
+        """The number of constraint rows."""
+        return len(self.constraints)
+
+    @property
+    def is_binary(self) -> npt.NDArray[np.bool_]:
+        """Which variables have the bounds 0 and 1, shape (n,)."""
+        return np.asarray((self.lower == 0) & (self.upper == 1))
+
+    def objectives(self, values: Any) -> FloatArray:
+        """Objective at `values` (num_states, n), shape (num_states,)."""
+        x = self._as_values(values).astype(np.float64)
+        products = (self.quadratic.T @ x.T).T if sp.issparse(self.quadratic) else x @ self.quadratic
+        energies = np.einsum("ij,ij->i", x, products) + x @ self.linear + self.offset
+        return np.asarray(energies, dtype=np.float64)
+
+    def max_violations(self, values: Any) -> FloatArray:
+        """Largest violation of any constraint or bound at `values`, >= 0, shape (num_states,)."""
+        x = self._as_values(values)
+        outside = np.maximum(self.lower - x, x - self.upper).max(axis=1, initial=0)
+        rows = self.constraints.violations(x).max(axis=1, initial=0.0)
+        return np.asarray(np.maximum(rows, outside))
+
+    def feasible(self, values: Any) -> npt.NDArray[np.bool_]:
+        """Which of `values` satisfy every constraint to 1e-6, shape (num_states,)."""
+        return np.asarray(self.max_violations(values) <= FEASIBILITY_TOLERANCE)
+
+    def _as_values(self, values: Any) -> Values:
+        array = as_matrix(np.atleast_2d(np.asarray(values)), "values", self.num_variables)
+        if (array != np.round(array)).any():
+            raise InputError("values of binary and integer variables must be whole numbers.")
+        return np.asarray(array, dtype=np.int64)

@@ -1,0 +1,33 @@
+"""Rows with short decimal coefficients, brought to whole numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from fractions import Fraction
+
+MAX_DENOMINATOR = 10_000
+MAX_WHOLE = 2**45
+
+
+def whole_number_factor(coefficients: Iterable[float]) -> float | None:
+    """The factor that makes all `coefficients` coprime whole numbers, or None if there is none.
+
+    A coefficient counts as the fraction p/q, q <= 10^4, that it equals to relative 1e-12 (0.1 is
+    1/10). None is also the answer if the numbers would exceed 2^45, beyond which sums of them are
+    no longer exact in float64. No coefficients at all: 1.
+    """
+    fractions = []
+    for coefficient in coefficients:
+        fraction = Fraction(coefficient).limit_denominator(MAX_DENOMINATOR)
+        if abs(float(fraction) - coefficient) > 1e-12 * abs(coefficient):
+            return None
+        fractions.append(fraction)
+    if not fractions:
+        return 1.0
+    denominator = math.lcm(*(fraction.denominator for fraction in fractions))
+    numerators = [int(fraction * denominator) for fraction in fractions]
+    divisor = math.gcd(*numerators) or 1
+    if max(map(abs, numerators)) // divisor > MAX_WHOLE:
+        return None
+    return denominator / divisor

@@ -1,0 +1,83 @@
+"""What is proved: lower bounds from an exact oracle, and infeasibility."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from qhal.oracle import Oracle
+from qhal.problems.arrays import FloatArray
+from qhal.problems.qcbo import Qcbo
+from qhal.problems.qubo import Qubo
+from qhal.problems.scaling import whole_number_factor
+from qhal.qcgd.lifting import Lifting
+from qhal.samples import Samples
+
+MEETS = 1e-9
+_EXACT_UNITS = 2.0**52
+
+
+def proved_bound(
+    lifting: Lifting, qubo: Qubo, multipliers: FloatArray, samples: Samples
+) -> float | None:
+    """The lower bound on the problem that `samples` of `qubo` prove, or None.
+
+    Any multipliers with lambda, nu >= 0 give one: on feasible bits the QUBO is the objective. It
+    needs a bound proved by an exact oracle, an exact program, and is lowered by what float64 may
+    have lost in adding coefficients that are not on a common dyadic grid (nothing, if they are).
+    """
+    if samples.lower_bound is None or not lifting.program.exact:
+        return None
+    if (multipliers[lifting.signed] < 0).any():
+        return None
+    bound = samples.lower_bound - rounding_margin(qubo)
+    return _next_attainable(lifting.program.source, bound)
+
+
+def rounding_margin(qubo: Qubo) -> float:
+    """By how much a float64 energy of `qubo` can be wrong; 0 if every partial sum is exact."""
+    data = qubo.matrix.data if qubo.is_sparse else qubo.matrix.ravel()
+    values = np.append(data, qubo.offset)
+    total = float(np.abs(values).sum())
+    for bits in range(0, 60, 4):
+        units = values * 2.0**bits
+        if total * 2.0**bits >= _EXACT_UNITS:
+            break
+        if (units == np.round(units)).all():
+            return 0.0
+    return float(np.finfo(np.float64).eps) * (qubo.num_variables + 4) * total
+
+
+def _next_attainable(problem: Qcbo, bound: float) -> float:
+    """`bound` rounded up to the next value that an objective of whole multiples can take."""
+    matrix = problem.quadratic
+    data = matrix[matrix != 0] if isinstance(matrix, np.ndarray) else matrix.data
+    coefficients = [*data.tolist(), *problem.linear[problem.linear != 0].tolist()]
+    factor = whole_number_factor(coefficients)
+    if factor is None:
+        return bound
+    if not coefficients:
+        return max(bound, problem.offset)
+    return math.ceil((bound - problem.offset) * factor - 1e-6) / factor + problem.offset
+
+
+def meets(objective: float | None, bound: float | None) -> bool:
+    """Whether a proved bound meets the objective, to relative 1e-9."""
+    if objective is None or bound is None:
+        return False
+    return objective - bound <= MEETS * max(1.0, abs(objective))
+
+
+def proves_infeasible(
+    lifting: Lifting, oracle: Oracle, seed: int, **limits: Any
+) -> tuple[bool, Samples]:
+    """Ask an exact oracle for the least total violation; whether it is proved positive.
+
+    Rows of an exact program are whole, so the least positive violation is 1.
+    """
+    qubo = lifting.qubo(lifting.signed.astype(np.float64) / lifting.scale, with_objective=False)
+    samples = oracle.sample(qubo, seed=seed, **limits)
+    bound = samples.lower_bound
+    return lifting.program.exact and bound is not None and bound > 0.5, samples

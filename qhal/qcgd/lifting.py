@@ -1,0 +1,156 @@
+"""Multipliers to QUBO, states to residuals: the lifted problem, with Y = ww' never formed.
+
+The lift of ``rows @ x = rhs`` and ``forms(x) = 0`` to conv{ww' : w = (1, x), x binary} asks, of the
+distribution over states that Y stands for,
+
+    E[a'x - b] = 0 (multiplier mu, free),  E[(a'x - b)^2] = 0 (lambda >= 0),  E[q(x)] = 0 (nu >= 0),
+
+all linear in Y. Together they make every state in the support feasible, so the lift is exact, and
+its linear minimisation step is the QUBO that `Lifting.qubo` builds. (Our reading of
+arXiv:2506.18240; the lift itself is Burer, Math. Program. 120, 2009.)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from qhal.problems.arrays import FloatArray, States
+from qhal.problems.program import BinaryProgram
+from qhal.problems.qubo import Qubo
+
+# Multipliers are multiples of 2^-GRID_BITS of the objective's scale: a QUBO of whole or dyadic
+# coefficients then has energies that float64 adds without any rounding.
+GRID_BITS = 20
+_PROBES = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Atoms:
+    """What the method keeps of states: objective and residuals, in units of the objective's scale.
+
+    `objectives` (k,), `residuals` (k, num_multipliers), `feasible` (k,); `feasible_share` is the
+    part of the oracle's samples that were feasible.
+    """
+
+    objectives: FloatArray
+    residuals: FloatArray
+    feasible: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    feasible_share: float
+
+    def sorted_by_energy(self, multipliers: FloatArray) -> Atoms:
+        """The same atoms, lowest energy of the QUBO of `multipliers` first."""
+        order = np.argsort(self.energies(multipliers), kind="stable")
+        return Atoms(
+            self.objectives[order],
+            self.residuals[order],
+            self.feasible[order],
+            self.feasible_share,
+        )
+
+    def energies(self, multipliers: FloatArray) -> FloatArray:
+        """Energies of the QUBO of `multipliers` at the atoms, shape (k,)."""
+        return self.objectives + self.residuals @ multipliers
+
+
+class Lifting:
+    """The lifted problem of `program`; multipliers are (mu, lambda, nu), each row's in order.
+
+    `scale` is the mean change of the objective when one bit that it depends on flips. Rules see
+    objectives divided by it, so that one unit of multiplier is one typical change.
+    """
+
+    def __init__(self, program: BinaryProgram) -> None:
+        self.program = program
+        self.scale = _flip_scale(program.objective)
+        self._rows_t = sp.csr_array(program.rows.T)
+        forms = program.forms
+        self._pairs = forms.pairs.T
+        self._forms_linear_t = sp.csr_array(forms.linear.T)
+        self._products_t = sp.csr_array(forms.products.T)
+        self._objective = sp.csr_array(program.objective.matrix)
+
+    @property
+    def num_multipliers(self) -> int:
+        """Two for each row, one for each form."""
+        return 2 * len(self.program.rhs) + len(self.program.forms)
+
+    @property
+    def signed(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Which multipliers must stay >= 0 (lambda and nu), shape (num_multipliers,)."""
+        return np.arange(self.num_multipliers) >= len(self.program.rhs)
+
+    @property
+    def residual_scales(self) -> FloatArray:
+        """Typical |residual| of each multiplier over random states, at least 1.
+
+        For a row the standard deviation of a'x over fair coins, for its square that squared.
+        """
+        spread = np.sqrt(np.asarray((self.program.rows**2).sum(axis=1)).ravel()) / 2
+        spread = np.maximum(spread, 1.0)
+        return np.concatenate([spread, spread**2, np.ones(len(self.program.forms))])
+
+    def on_grid(self, multipliers: FloatArray) -> FloatArray:
+        """`multipliers` rounded to the grid on which the QUBO's coefficients are exact."""
+        return np.round(multipliers * 2.0**GRID_BITS) / 2.0**GRID_BITS
+
+    def qubo(self, multipliers: FloatArray, with_objective: bool = True) -> Qubo:
+        """The linear minimisation step: objective plus multipliers times residuals.
+
+        In the objective's own units: energies are `scale` times those of `Atoms.energies`.
+        `with_objective=False` leaves the objective out, for a proof of infeasibility.
+        """
+        rhs, forms = self.program.rhs, self.program.forms
+        m = len(rhs)
+        mu, lam, nu = np.split(multipliers * self.scale, [m, 2 * m])
+        squares = sp.csr_array(self._rows_t @ sp.diags_array(lam) @ self.program.rows)
+        linear = self._rows_t @ (mu - 2 * lam * rhs) + self._forms_linear_t @ nu
+        linear += squares.diagonal()
+        low, high = self._pairs
+        pair_values = self._products_t @ nu
+        shape = self._objective.shape
+        quadratic = 2 * sp.triu(squares, k=1) + sp.coo_array(
+            (pair_values, (low, high)), shape=shape
+        )
+        quadratic = quadratic + sp.diags_array(linear, shape=shape)
+        offset = float(-mu @ rhs + lam @ rhs**2 - nu @ forms.rhs)
+        if with_objective:
+            quadratic = quadratic + self._objective
+            offset += self.program.objective.offset
+        return Qubo(sp.csr_array(quadratic), offset)
+
+    def atoms(self, bits: States, feasible_share: float) -> Atoms:
+        """Objectives and residuals of `bits` (k, N)."""
+        rows = self.program.row_residuals(bits)
+        forms = self.program.form_residuals(bits)
+        met = (np.abs(rows).max(axis=1, initial=0.0) <= 1e-6) & (
+            forms.max(axis=1, initial=0.0) <= 1e-6
+        )
+        objectives = self.program.objective.energies(bits) / self.scale
+        return Atoms(objectives, np.hstack([rows, rows**2, forms]), met, feasible_share)
+
+
+def dynamic_range_bits(qubo: Qubo) -> float:
+    """log2 of the largest over the smallest non-zero |coefficient| of `qubo` (0 if none)."""
+    data = np.abs(qubo.matrix.data if qubo.is_sparse else qubo.matrix[qubo.matrix != 0])
+    data = data[data > 0]
+    return math.log2(float(data.max() / data.min())) if len(data) else 0.0
+
+
+def _flip_scale(objective: Qubo) -> float:
+    """Mean |change| of the objective under one flip of a bit that it involves."""
+    n = objective.num_variables
+    matrix = sp.csr_array(objective.matrix)
+    symmetric = sp.csr_array(
+        matrix + matrix.T - 2 * sp.diags_array(matrix.diagonal(), shape=(n, n))
+    )
+    involved = (np.diff(symmetric.indptr) > 0) | (matrix.diagonal() != 0)
+    if not involved.any():
+        return 1.0
+    bits = np.random.default_rng(0).integers(0, 2, (_PROBES, n)).astype(np.float64)
+    changes = np.abs((symmetric @ bits.T).T + matrix.diagonal())[:, involved]
+    mean = float(changes.mean())
+    return 2.0 ** math.floor(math.log2(mean)) if mean > 0 else 1.0

@@ -1,0 +1,241 @@
+"""Finding plugins: names from entry points, objects only when asked for by name."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib import metadata
+from typing import Any
+
+import pluggy
+
+from qhal import hookspecs
+from qhal.errors import InputError, PluginError, UnknownNameError, nearest
+from qhal.executor import ExecutorInfo
+from qhal.functions import Activation, Loss
+from qhal.oracle import Oracle, OracleInfo
+
+KINDS: Mapping[str, tuple[str, type]] = {
+    "oracle": ("qhal.oracles", OracleInfo),
+    "activation": ("qhal.activations", Activation),
+    "loss": ("qhal.losses", Loss),
+    "executor": ("qhal.executors", ExecutorInfo),
+}
+
+# Where the names we ship come from, so that a missing one can be explained.
+SHIPPED_BY: Mapping[str, Mapping[str, str]] = {
+    "oracle": {
+        "cim": "qhal-cim",
+        "sa": "qhal-dwave",
+        "tabu": "qhal-dwave",
+        "steepest-descent": "qhal-dwave",
+        "path-integral": "qhal-dwave",
+        "cpsat": "qhal-ortools",
+    },
+    "activation": dict.fromkeys(
+        "sign step relu leaky-relu hard-tanh tanh sigmoid softplus silu gelu identity sin".split(),
+        "qhal-activations",
+    ),
+    "loss": dict.fromkeys(
+        "squared hinge squared-hinge logistic absolute huber cross-entropy".split(), "qhal-losses"
+    ),
+    "executor": {},
+}
+
+
+@dataclass(frozen=True)
+class PluginRecord:
+    """One installed plugin as far as its entry point tells; nothing of it is imported."""
+
+    kind: str
+    name: str
+    distribution: str
+    version: str
+    entry_point: metadata.EntryPoint
+
+    def load(self) -> Any:
+        """Import the target, call its hook and return the checked entry.
+
+        Raises `PluginError`, naming the distribution and the reason, for a target that does not
+        import, has a wrong hook name or none, or answers with the wrong type.
+        """
+        group, expected = KINDS[self.kind]
+        hook = hookspecs.HOOKS[group]
+        try:
+            entry = _call_hook(self.entry_point, hook)
+        except (Exception, SystemExit) as error:
+            reason = " ".join(str(error).split())
+            raise self._broken(f"{type(error).__name__}: {reason}") from error
+        if entry is None:
+            raise self._broken(f"its target has no function {hook}() marked with @qhal.hookimpl")
+        if not isinstance(entry, expected):
+            answer, wanted = type(entry).__name__, expected.__name__
+            raise self._broken(f"{hook}() returned a {answer}, not a qhal.{wanted}")
+        if isinstance(entry, (OracleInfo, ExecutorInfo)):
+            entry = replace(entry, distribution=self.distribution, version=self.version)
+        return replace(entry, name=self.name)
+
+    def _broken(self, reason: str) -> PluginError:
+        return PluginError(
+            f"{self.kind} {self.name!r} of {self.distribution} {self.version} is broken: {reason}. "
+            f"Update or remove it: pip install -U {self.distribution}, "
+            f"or pip uninstall {self.distribution}"
+        )
+
+
+@dataclass(frozen=True)
+class PluginDescription:
+    """A plugin's record with its entry, or with the reason why it has none."""
+
+    record: PluginRecord
+    entry: Any = None
+    error: str | None = None
+
+
+def plugin_records(kind: str | None = None) -> list[PluginRecord]:
+    """Every installed plugin (of one `kind`), by kind and name, without importing any.
+
+    ``QHAL_PLUGINS=a,b`` keeps only entries whose name or distribution is listed.
+    """
+    listed = os.environ.get("QHAL_PLUGINS")
+    allowed = None if listed is None else {_normalized(item) for item in listed.split(",")}
+    return [
+        record
+        for record in _installed()
+        if kind in (None, record.kind)
+        and (allowed is None or allowed & set(map(_normalized, (record.name, record.distribution))))
+    ]
+
+
+def describe_plugins(kind: str | None = None) -> list[PluginDescription]:
+    """Every installed plugin with its entry; a broken one carries its error and disturbs no other.
+
+    With ``QHAL_STRICT=1`` the first broken plugin raises `PluginError` instead.
+    """
+    descriptions = []
+    for record in plugin_records(kind):
+        try:
+            entry = _find(record.kind, record.name).load()
+            descriptions.append(PluginDescription(record, entry))
+        except PluginError as error:
+            if _strict():
+                raise
+            descriptions.append(PluginDescription(record, error=str(error)))
+    return descriptions
+
+
+def list_oracles() -> list[str]:
+    """The names of all installed oracles, sorted; imports none of them."""
+    return sorted({record.name for record in plugin_records("oracle")})
+
+
+def load(kind: str, name: str) -> Any:
+    """The entry called `name`: an `OracleInfo`, `Activation`, `Loss` or `ExecutorInfo`.
+
+    Raises `UnknownNameError` with the nearest name and the package to install, or `PluginError`
+    if two distributions claim the name or its plugin is broken.
+    """
+    if _strict():
+        describe_plugins()
+    return _find(kind, name).load()
+
+
+def get_oracle(name: str | Oracle, **options: Any) -> Oracle:
+    """The oracle called `name`, made with `options` (an `Oracle` object is returned as it is)."""
+    if isinstance(name, Oracle):
+        if options:
+            raise InputError("options go with an oracle's name, not with an Oracle object.")
+        return name
+    info: OracleInfo = load("oracle", name)
+    return info.create(options)
+
+
+def _find(kind: str, name: str) -> PluginRecord:
+    found = [record for record in plugin_records(kind) if record.name == name]
+    if not found:
+        raise UnknownNameError(_unknown(kind, name))
+    if len(found) > 1:
+        claims = " and ".join(f"{record.distribution} {record.version}" for record in found)
+        raise PluginError(
+            f"the {kind} name {name!r} is claimed by {claims}: uninstall one of them, or leave "
+            "one out of QHAL_PLUGINS=distribution,..."
+        )
+    return found[0]
+
+
+def _unknown(kind: str, name: str) -> str:
+    if any((record.kind, record.name) == (kind, name) for record in _installed()):
+        return f"the {kind} {name!r} is hidden by QHAL_PLUGINS={os.environ['QHAL_PLUGINS']}"
+    installed = {record.name for record in plugin_records(kind)}
+    shipped = SHIPPED_BY[kind]
+    near = name if name in shipped else nearest(name, installed | set(shipped))
+    text = f"no {kind} {name!r}"
+    if near and near != name:
+        text += f"; did you mean {near!r}?"
+    if near and near in shipped and near not in installed:
+        return (
+            f"{text}{'' if text.endswith('?') else '.'} It comes with: pip install {shipped[near]}"
+        )
+    if near:
+        return text
+    return f"{text}. Installed: {', '.join(sorted(installed)) or 'none'}."
+
+
+def _strict() -> bool:
+    return os.environ.get("QHAL_STRICT", "") not in ("", "0")
+
+
+@lru_cache(maxsize=1)
+def _installed() -> tuple[PluginRecord, ...]:
+    """One record for each kind, name and distribution, in this order."""
+    kinds = {group: kind for kind, (group, _) in KINDS.items()}
+    records: dict[tuple[str, str, str], PluginRecord] = {}
+    for distribution in metadata.distributions():
+        about: Any = distribution.metadata  # a mapping, whose type does not say so
+        title = about.get("Name", "an unnamed distribution")
+        version = about.get("Version", "of unknown version")
+        for entry_point in _entry_points(distribution, title):
+            kind = kinds.get(entry_point.group)
+            if kind is not None:
+                # A distribution seen twice on sys.path (editable and installed) counts once: the
+                # first, which is the one that is imported.
+                key = kind, entry_point.name, _normalized(title)
+                record = PluginRecord(kind, entry_point.name, title, version, entry_point)
+                records.setdefault(key, record)
+    order = list(KINDS)
+    return tuple(records[key] for key in sorted(records, key=lambda k: (order.index(k[0]), *k)))
+
+
+def _entry_points(distribution: metadata.Distribution, title: str) -> Iterator[metadata.EntryPoint]:
+    try:
+        yield from distribution.entry_points
+    except Exception as error:  # noqa: BLE001 (one unreadable file must not hide all plugins)
+        warnings.warn(
+            f"the entry points of {title} cannot be read ({error}): reinstall it with "
+            f"pip install --force-reinstall {title}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+def _normalized(name: str) -> str:
+    """A distribution's name as packaging tools compare it."""
+    return re.sub(r"[-_.]+", "-", name).strip().lower()
+
+
+def refresh() -> None:
+    """Forget the list of installed plugins, e.g. after installing one into this process."""
+    _installed.cache_clear()
+
+
+def _call_hook(entry_point: metadata.EntryPoint, hook: str) -> Any:
+    target = entry_point.load()
+    manager = pluggy.PluginManager("qhal")
+    manager.add_hookspecs(hookspecs)
+    manager.register(target, name=entry_point.name)
+    manager.check_pending()
+    return getattr(manager.hook, hook)()

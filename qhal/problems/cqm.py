@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import dimod
@@ -20,7 +21,7 @@ def qcbo_from_cqm(cqm: dimod.ConstrainedQuadraticModel) -> Qcbo:
     """
     spins = [v for v in cqm.variables if cqm.vartype(v) is dimod.SPIN]
     if spins:
-        cqm = dimod.ConstrainedQuadraticModel.from_file(cqm.to_file())
+        cqm = copy.deepcopy(cqm)
         cqm.spin_to_binary(inplace=True)
     order = {variable: index for index, variable in enumerate(cqm.variables)}
     for variable in order:

@@ -1,7 +1,30 @@
-"""Settings shared by the tests of the core and of every plugin."""
+"""Settings and options shared by the tests of the core and of every plugin."""
 
+from __future__ import annotations
+
+import pytest
 from hypothesis import settings
 
 # The same examples on every run and every machine: a failure can always be reproduced.
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.load_profile("ci")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--oracle NAME``: which oracles the tests that take one run on."""
+    parser.addoption(
+        "--oracle",
+        action="append",
+        metavar="NAME",
+        help="run the tests over oracles on this one only (repeatable); default: every installed "
+        "one. A name that is not installed fails.",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test for each oracle where a test takes `oracle_name`."""
+    if "oracle_name" in metafunc.fixturenames:
+        from qhal.registry import list_oracles
+
+        names = metafunc.config.getoption("oracle") or list_oracles()
+        metafunc.parametrize("oracle_name", names)

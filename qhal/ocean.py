@@ -60,7 +60,8 @@ class DimodOracle(Oracle):
         initial_states: States | None,
     ) -> Answer:
         bqm = bqm_from_qubo(qubo)
-        offered: dict[str, Any] = {"num_reads": num_reads, "seed": seed % 2**31}
+        # Ocean's seeds end at 2^31 - 1, and to some of its samplers 0 means none.
+        offered: dict[str, Any] = {"num_reads": num_reads, "seed": 1 + seed % (2**31 - 1)}
         if time_limit is not None:
             offered["time_limit"] = time_limit
         if initial_states is not None:
@@ -134,7 +135,9 @@ class OracleSampler(dimod.Sampler):  # type: ignore[misc]
             )
         order = list(bqm.variables)
         initial = parameters.pop("initial_states", None)
-        if isinstance(initial, dimod.SampleSet):
+        if initial is not None:
+            if not isinstance(initial, dimod.SampleSet):
+                initial = dimod.SampleSet.from_samples_bqm(initial, bqm)
             initial = states_of(initial, order)
         samples = self.oracle.sample(qubo_from_bqm(bqm), initial_states=initial, **parameters)
         states = samples.states if bqm.vartype is dimod.BINARY else 2 * samples.states - 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -95,6 +95,11 @@ class CandidatePool:
     def __len__(self) -> int:
         return len(self._losses)
 
+    @property
+    def lowest_loss(self) -> float:
+        """The lowest training loss in the pool, infinite if it is empty."""
+        return float(self._losses[0]) if len(self._losses) else float("inf")
+
     def networks(self, encoded: EncodedNetwork, class_names: tuple[str, ...]) -> list[Network]:
         """The pool as networks, lowest training loss first."""
         return [encoded.network(bits, class_names) for bits in self._values]
@@ -152,7 +157,7 @@ def train_joint(
     if not len(pool):
         raise InputError("the run was stopped before its first oracle call ended: nothing learned.")
     candidates = pool.networks(encoded, dataset.class_names)
-    network = min(candidates, key=lambda net: true_loss(net, dataset.x_train, dataset.y_train))
+    network = select(candidates, dataset)
     return TrainingResult(
         network=network,
         solution=solution,
@@ -164,7 +169,8 @@ def train_joint(
     )
 
 
-def true_loss(network: Network, x: FloatArray, y: Ints) -> float:
-    """Mean of the loss function itself (not its spline) over samples."""
-    margins = (2 * y - 1) * network.decision_function(x)
-    return float(network.spec.loss(margins).mean())
+def select(candidates: Sequence[Network], dataset: Dataset) -> Network:
+    """The candidate of lowest loss on the whole training set."""
+    spec = candidates[0].spec
+    q, signs = spec.grid(dataset.x_train), 2 * dataset.y_train - 1
+    return min(candidates, key=lambda network: spec.loss(signs * network.outputs(q)).mean())

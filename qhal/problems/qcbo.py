@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Values = npt.NDArray[np.int64]
 FEASIBILITY_TOLERANCE = 1e-6
 MAX_INTEGER_RANGE = 2**31
+MAX_BOUND = 2**53
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +70,8 @@ class Qcbo:
             vector = as_vector(getattr(self, bound), f"the {bound} bounds", n)
             if (vector != np.round(vector)).any():
                 raise InputError(f"the {bound} bounds must be whole numbers.")
+            if (np.abs(vector) > MAX_BOUND).any():
+                raise InputError(f"the {bound} bounds must lie within -2^53 and 2^53.")
             object.__setattr__(self, bound, vector.astype(np.int64))
         if (self.upper < self.lower).any():
             name = self.names[int(np.argmax(self.upper < self.lower))]

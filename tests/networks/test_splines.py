@@ -65,7 +65,7 @@ def largest_error(function, spline, points):
     return float(np.abs(spline(points) - function(points)).max())
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(functions, orders, makers, domains(), st.integers(1, 20))
 def test_the_error_bound_holds_and_is_tight(function, order, make, domain, pieces):
     spline = fit_spline(function, order, make(function, *domain, pieces, order))
@@ -77,7 +77,7 @@ def test_the_error_bound_holds_and_is_tight(function, order, make, domain, piece
     assert spline.error_bound <= 1.03 * seen + 1e-6 * (1 + scale)
 
 
-@settings(max_examples=120)
+@settings(max_examples=100)
 @given(functions, st.lists(st.floats(-20.0, 20.0, width=16), min_size=2, max_size=12, unique=True))
 def test_the_error_bound_never_exceeds_the_textbook_one(function, points):
     inside = [b for b in function.breakpoints if min(points) < b < max(points)]
@@ -91,7 +91,7 @@ def test_the_error_bound_never_exceeds_the_textbook_one(function, points):
         assert bound <= function.curvature * widest**2 / 8 * (1 + 1e-12) + 1e-12
 
 
-@settings(max_examples=120)
+@settings(max_examples=100)
 @given(functions, orders, makers, domains(), st.integers(1, 20))
 def test_knots_increase_and_contain_both_ends_and_the_breakpoints(
     function, order, make, domain, pieces
@@ -104,7 +104,7 @@ def test_knots_increase_and_contain_both_ends_and_the_breakpoints(
     assert len(knots) <= pieces + 3 + len(inside) + function.jumps
 
 
-@settings(max_examples=120)
+@settings(max_examples=100)
 @given(functions, orders, domains(), st.integers(1, 20))
 def test_adaptive_knots_are_no_worse_than_uniform_ones(function, order, domain, pieces):
     uniform = uniform_knots(function, *domain, pieces, order)

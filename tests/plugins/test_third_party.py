@@ -57,6 +57,9 @@ def test_install_and_select_by_name(python, tmp_path):
     assert described["available"] is True
     assert (described["distribution"], described["version"]) == ("qhal-metropolis", "1.0")
 
+    report = json.loads(run(python, "-m", "qhal", "check", "metropolis", "--json")[0])
+    assert report["passed"] is True
+
     problem = tmp_path / "problem.lp"
     problem.write_text(
         "Maximize\n 5 a + 4 b + 3 c + [ 4 a * c ] / 2\nSubject To\n 2 a + 3 b + c <= 4\n"

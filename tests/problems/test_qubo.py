@@ -120,6 +120,7 @@ def test_a_problem_is_frozen_and_copies_its_input() -> None:
         ({"linear": [1, 2], "lower": [1, 0], "upper": [0, 1]}, "above its upper"),
         ({"linear": [1], "upper": [2.5]}, "whole"),
         ({"linear": [1], "upper": [2**40]}, "tighter"),
+        ({"linear": [1], "upper": [1e300]}, "2\\^53"),
         ({"linear": [1], "A_eq": [[np.nan]], "b_eq": [0]}, "NaN"),
         ({"linear": [1], "quadratic_constraints": [([[1]], None, "=", 1)]}, "sense"),
         ({}, "at least one"),

@@ -18,8 +18,8 @@ INF = 500.0  # far out, where every tail is flat or straight to double precision
 
 # Values at points, from closed forms or printed tables.
 KNOWN = {
-    "sign": {-2.0: -1.0, -1e-300: -1.0, -0.0: 1.0, 0.0: 1.0, 3.0: 1.0},
-    "step": {-2.0: 0.0, -1e-300: 0.0, -0.0: 1.0, 0.0: 1.0, 3.0: 1.0},
+    "sign": {-2.0: -1.0, -1e-300: -1.0, 0.0: 1.0, 3.0: 1.0},
+    "step": {-2.0: 0.0, -1e-300: 0.0, 0.0: 1.0, 3.0: 1.0},
     "relu": {-2.0: 0.0, 0.0: 0.0, 3.0: 3.0},
     "leaky-relu": {-2.0: -0.02, 0.0: 0.0, 3.0: 3.0},
     "hard-tanh": {-2.0: -1.0, -0.25: -0.25, 0.0: 0.0, 1.0: 1.0, 7.0: 1.0},
@@ -54,6 +54,11 @@ def test_known_values(name):
     assert activation.name == name
     points, values = zip(*KNOWN[name].items(), strict=True)
     assert activation(points) == pytest.approx(values, rel=1e-15, abs=1e-15)
+
+
+@pytest.mark.parametrize("name", ["sign", "step"])
+def test_both_zeros_belong_to_the_upper_side(name):
+    assert load("activation", name)([-0.0, 0.0]).tolist() == [1.0, 1.0]
 
 
 @pytest.mark.parametrize("name", NAMES)

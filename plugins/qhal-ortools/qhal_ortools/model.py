@@ -205,7 +205,7 @@ def float_bound(bound: Fraction | None, value: float | None) -> float | None:
     return down if value is None else min(down, value)
 
 
-class _Seen(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
+class _Seen(cp_model.CpSolverSolutionCallback):
     """Keeps every improving solution, each better than the one before."""
 
     def __init__(self, variables: list[cp_model.IntVar]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -81,7 +82,7 @@ def _reduced(numbers: FloatArray, scale: Fraction, error: float) -> WholeNumbers
     return WholeNumbers(whole // divisor, scale / divisor, error)
 
 
-def _upper(rounded: float) -> float:
+def _upper(rounded: Any) -> float:
     """Above the true value of a sum of positive terms that float64 rounded."""
     return float(rounded) * (1 + 1e-9)
 

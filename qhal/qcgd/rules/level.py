@@ -12,7 +12,7 @@ import numpy as np
 from qhal.problems.arrays import FloatArray
 from qhal.qcgd.lifting import Atoms, Lifting
 
-START = 1.0
+START = 3.0
 DELTA = 0.3
 MAX_DELTA_GROWTH = 64.0
 DECAY = 0.97
@@ -29,7 +29,7 @@ class Level:
 
     With an exact oracle every cut is lifted all the way and nothing decays, so the minimum energy
     climbs to the optimum; with a heuristic one, half the way, and unneeded multipliers shrink.
-    It starts from a penalty: each squared row, at its typical size, weighs one objective flip.
+    It starts from a penalty: each squared row, at its typical size, weighs three objective flips.
     """
 
     def __init__(self, lifting: Lifting, exact: bool) -> None:

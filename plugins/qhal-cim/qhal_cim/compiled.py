@@ -1,0 +1,177 @@
+"""The kernels of `qhal_cim.kernels` compiled by numba; the same arithmetic, row by row.
+
+All state is (n, R) float32 in C order, one column a replica, so that the innermost loops run over
+replicas and vectorise. Signatures are explicit: everything is compiled (or loaded from numba's
+cache) on import, never inside a timed call.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+_f32 = np.float32
+_BLOCK = 32
+_PASSES = 100
+
+_MAT, _VEC, _INT = "float32[:,::1]", "float32[::1]", "int32[::1]"
+_STATE = f"{_VEC}, {_VEC}, {_MAT}, {_MAT}, int64, {_MAT}, {_MAT}"
+_BEST = f"{_VEC}, float64[::1], {_MAT}, int64, int64, int8[:,::1], float64[::1]"
+
+
+@njit(inline="always", fastmath=True)
+def _update(x, y, force, num_cac, pump, constants):
+    """Advance one row by one step; see `qhal_cim.kernels` for the equations."""
+    gain, dt, target = constants[0], constants[1], constants[2]
+    beta, limit = constants[3], constants[4]
+    for w in range(num_cac):
+        v = x[w]
+        v += dt[w] * (v * (pump[w] - _f32(1) - v * v) + gain[w] * y[w] * force[w])
+        v = min(max(v, -limit[w]), limit[w])
+        error = y[w] * (_f32(1) - beta[w] * dt[w] * (v * v - target[w]))
+        y[w] = min(max(error, _f32(1e-3)), _f32(64))
+        x[w] = v
+    # Views, because loops that do not start at 0 are not vectorised.
+    position, momentum, f = x[num_cac:], y[num_cac:], force[num_cac:]
+    p, gain, dt = pump[num_cac:], gain[num_cac:], dt[num_cac:]
+    for w in range(position.size):
+        push = momentum[w] + dt[w] * ((p[w] - _f32(1)) * position[w] + gain[w] * f[w])
+        v = position[w] + dt[w] * push
+        momentum[w] = push if abs(v) <= _f32(1) else _f32(0)
+        position[w] = min(max(v, _f32(-1)), _f32(1))
+
+
+@njit(inline="always", fastmath=True)
+def _row_product(indptr, indices, data, i, x, out):
+    """out += row i of the CSR matrix times x; four entries a pass spare loads and stores of out."""
+    start, stop = indptr[i], indptr[i + 1]
+    fours = start + (stop - start) // 4 * 4
+    for k in range(start, fours, 4):
+        a, b, c, d = x[indices[k]], x[indices[k + 1]], x[indices[k + 2]], x[indices[k + 3]]
+        va, vb, vc, vd = data[k], data[k + 1], data[k + 2], data[k + 3]
+        for w in range(out.size):
+            out[w] += va * a[w] + vb * b[w] + vc * c[w] + vd * d[w]
+    for k in range(fours, stop):
+        a, va = x[indices[k]], data[k]
+        for w in range(out.size):
+            out[w] += va * a[w]
+
+
+@njit(f"void({_INT}, {_INT}, {_VEC}, {_STATE})", fastmath=True, cache=True)
+def advance_sparse(indptr, indices, data, field, amplitude, x, y, num_cac, pump, constants):
+    """Advance all rows by `len(pump)` steps, each row on the newest values of the others."""
+    force = np.empty(x.shape[1], np.float32)
+    for t in range(pump.shape[0]):
+        for i in range(x.shape[0]):
+            for w in range(force.size):
+                force[w] = field[i] * amplitude[w]
+            _row_product(indptr, indices, data, i, x, force)
+            _update(x[i], y[i], force, num_cac, pump[t], constants)
+
+
+@njit(f"void({_MAT}, {_STATE})", fastmath=True, cache=True)
+def advance_dense(matrix, field, amplitude, x, y, num_cac, pump, constants):
+    """As `advance_sparse`; BLAS takes the product of a block of rows, in-block changes are added."""
+    n, columns = x.shape
+    forces = np.empty((_BLOCK, columns), np.float32)
+    change = np.empty(columns, np.float32)
+    for t in range(pump.shape[0]):
+        for start in range(0, n, _BLOCK):
+            stop = min(start + _BLOCK, n)
+            np.dot(matrix[start:stop], x, forces[: stop - start])
+            for i in range(start, stop):
+                force, row = forces[i - start], x[i]
+                for w in range(columns):
+                    force[w] += field[i] * amplitude[w]
+                    change[w] = row[w]
+                _update(row, y[i], force, num_cac, pump[t], constants)
+                for w in range(columns):
+                    change[w] = row[w] - change[w]
+                for j in range(i + 1, stop):
+                    later, coupling = forces[j - start], matrix[j, i]
+                    for w in range(columns):
+                        later[w] += coupling * change[w]
+
+
+@njit(inline="always", fastmath=True)
+def _keep(signs, energies, first, best, best_energy):
+    for w in range(energies.size):
+        if energies[w] < best_energy[first + w]:
+            best_energy[first + w] = energies[w]
+            for i in range(signs.shape[0]):
+                best[i, first + w] = np.int8(signs[i, w])
+
+
+@njit(inline="always", fastmath=True)
+def _signs(x, first, last):
+    signs = np.empty((x.shape[0], last - first), np.float32)
+    for i in range(x.shape[0]):
+        for w in range(last - first):
+            signs[i, w] = _f32(1) if x[i, first + w] > 0 else _f32(-1)
+    return signs
+
+
+@njit(f"void({_INT}, {_INT}, {_VEC}, {_BEST})", fastmath=True, cache=True)
+def record_sparse(indptr, indices, data, field, weight, x, first, last, best, best_energy):
+    """Keep the sign patterns of columns first .. last-1 that are the best of their replica so far."""
+    signs = _signs(x, first, last)
+    energies = np.zeros(last - first)
+    force = np.empty(last - first, np.float32)
+    for i in range(x.shape[0]):
+        for w in range(force.size):
+            force[w] = _f32(2) * field[i]
+        _row_product(indptr, indices, data, i, signs, force)
+        for w in range(force.size):
+            energies[w] -= weight[i] * signs[i, w] * force[w]
+    _keep(signs, energies, first, best, best_energy)
+
+
+@njit(f"void({_MAT}, {_BEST})", fastmath=True, cache=True)
+def record_dense(matrix, field, weight, x, first, last, best, best_energy):
+    """As `record_sparse`, by BLAS."""
+    signs = _signs(x, first, last)
+    energies = np.zeros(last - first)
+    forces = np.dot(matrix, signs)
+    for i in range(x.shape[0]):
+        for w in range(energies.size):
+            energies[w] -= weight[i] * signs[i, w] * (forces[i, w] + _f32(2) * field[i])
+    _keep(signs, energies, first, best, best_energy)
+
+
+_DESCENT = "int8[:,::1], float64[:,::1], float64[::1]"
+
+
+@njit(f"void({_INT}, {_INT}, float64[::1], {_DESCENT})", cache=True)
+def descend_sparse(indptr, indices, data, bits, slopes, tolerance):
+    """Flip, replica by replica, until no single flip lowers the energy; `slopes` is Mx + l."""
+    for r in range(bits.shape[0]):
+        x, slope = bits[r], slopes[r]
+        for _ in range(_PASSES):
+            improved = False
+            for i in range(x.size):
+                flip = 1 - 2 * x[i]
+                if flip * slope[i] < -tolerance[i]:
+                    improved = True
+                    x[i] += flip
+                    for k in range(indptr[i], indptr[i + 1]):
+                        slope[indices[k]] += flip * data[k]
+            if not improved:
+                break
+
+
+@njit(f"void(float64[:,::1], {_DESCENT})", cache=True)
+def descend_dense(matrix, bits, slopes, tolerance):
+    """As `descend_sparse`."""
+    for r in range(bits.shape[0]):
+        x, slope = bits[r], slopes[r]
+        for _ in range(_PASSES):
+            improved = False
+            for i in range(x.size):
+                flip = 1 - 2 * x[i]
+                if flip * slope[i] < -tolerance[i]:
+                    improved = True
+                    x[i] += flip
+                    for j in range(x.size):
+                        slope[j] += flip * matrix[i, j]
+            if not improved:
+                break

@@ -1,0 +1,167 @@
+"""The problem as the simulator holds it: symmetric quadratic forms over bits or spins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+# Symmetric matrices with more than this share of entries are kept dense: from there on BLAS on
+# all n^2 entries is faster than any sparse product.
+DENSE_SHARE = 0.35
+
+# Coefficients below this are zero: 1 / norm of a row must stay finite.
+_SMALLEST = 1e-290
+
+
+@dataclass(frozen=True)
+class QuadraticForm:
+    """½ z'Mz + l'z, M symmetric with zero diagonal.
+
+    Parameters
+    ----------
+    matrix : (n, n) float64, ndarray or csr_array
+    linear : (n,) float64
+    """
+
+    matrix: Any
+    linear: np.ndarray
+
+    @property
+    def num_variables(self) -> int:
+        """The number of variables, n."""
+        return int(self.linear.size)
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether `matrix` is an ndarray."""
+        return not sp.issparse(self.matrix)
+
+    @property
+    def has_linear(self) -> bool:
+        """Whether the linear terms are more than the rounding errors of sums of couplings."""
+        return bool((np.abs(self.linear) > 1e-12 * self.reach()).any())
+
+    def reach(self) -> np.ndarray:
+        """Σ_j |M_ij|, shape (n,)."""
+        return np.asarray(abs(self.matrix).sum(axis=1))
+
+    def pairs(self) -> np.ndarray:
+        """The coefficients of the pairs (zeros may be among them), each twice."""
+        return self.matrix.ravel() if self.is_dense else self.matrix.data
+
+
+def over_bits(qubo: Any) -> tuple[QuadraticForm, float]:
+    """The QUBO as a form over x in {0, 1}^n, and the unit that was divided out of it.
+
+    The unit is 1 for all but extreme coefficients; then sums neither overflow nor underflow.
+    """
+    upper = qubo.matrix
+    entries = upper.data if sp.issparse(upper) else upper
+    largest = float(np.abs(entries).max(initial=0.0))
+    unit = 1e28 if largest > 1e280 else 1e-200 if 0 < largest < 1e-100 else 1.0
+    if unit != 1:
+        upper = upper / unit
+    linear = np.array(upper.diagonal())
+    linear[np.abs(linear) < _SMALLEST] = 0
+    if sp.issparse(upper):
+        strict = sp.triu(upper, k=1, format="csr")
+        return _stored(strict + strict.T, linear), unit
+    symmetric = upper + upper.T
+    np.fill_diagonal(symmetric, 0)
+    symmetric[np.abs(symmetric) < _SMALLEST] = 0
+    return _stored(symmetric, linear), unit
+
+
+def over_spins(bits: QuadraticForm) -> QuadraticForm:
+    """The same form over s = 2x - 1, up to a constant."""
+    quarter = bits.matrix / 4
+    return QuadraticForm(quarter, bits.linear / 2 + np.asarray(quarter.sum(axis=1)))
+
+
+def with_ancilla(spins: QuadraticForm) -> QuadraticForm:
+    """Fields as couplings to one more spin, the last: machines without fields hold them so."""
+    column = spins.linear[:, np.newaxis]
+    if spins.is_dense:
+        matrix: Any = np.block([[spins.matrix, column], [column.T, np.zeros((1, 1))]])
+    else:
+        matrix = sp.block_array([[spins.matrix, column], [column.T, None]], format="csr")
+    return QuadraticForm(matrix, np.zeros(spins.num_variables + 1))
+
+
+def _stored(matrix: Any, linear: np.ndarray) -> QuadraticForm:
+    n = linear.size
+    if sp.issparse(matrix):
+        matrix = sp.csr_array(matrix)
+        matrix.data[np.abs(matrix.data) < _SMALLEST] = 0
+        matrix.eliminate_zeros()
+        matrix.sort_indices()
+        dense = matrix.nnz > DENSE_SHARE * n * n
+        return QuadraticForm(matrix.toarray() if dense else matrix, linear)
+    dense = n <= 16 or np.count_nonzero(matrix) > DENSE_SHARE * n * n
+    return QuadraticForm(matrix if dense else sp.csr_array(matrix), linear)
+
+
+@dataclass(frozen=True)
+class Forces:
+    """−∂E/∂s of a form over spins, every row scaled to unit norm, in float32.
+
+    Scaling by rows rather than by one common ξ = 1/σ(J) lets couplings of different magnitude,
+    such as those of the bits of a slack variable, feel the same dynamics. It is exact: a sign
+    pattern is stable under the scaled forces if and only if it is under the true ones.
+
+    Parameters
+    ----------
+    matrix : (n, n) float32, ndarray or csr_array
+        Row i is −M_i / ‖M_i‖.
+    field : (n,) float32
+        −l_i / ‖M_i‖, limited to what already decides the spin.
+    weight : (n,) float64
+        ‖M_i‖, so that energies are −Σ_i weight_i s_i (½ (matrix s)_i + field_i).
+    """
+
+    matrix: Any
+    field: np.ndarray
+    weight: np.ndarray
+
+    @classmethod
+    def of(cls, form: QuadraticForm) -> Forces:
+        """The forces of `form`."""
+        weight = _row_norms(form)
+        lone = weight == 0
+        weight[lone] = np.abs(form.linear[lone])
+        scale = np.divide(-1.0, weight, out=np.zeros_like(weight), where=weight > 0)
+        if form.is_dense:
+            matrix: Any = (form.matrix * scale[:, np.newaxis]).astype(np.float32)
+        else:
+            rows = np.repeat(scale, np.diff(form.matrix.indptr))
+            data = (form.matrix.data * rows).astype(np.float32)
+            matrix = sp.csr_array(
+                (data, form.matrix.indices.astype(np.int32), form.matrix.indptr.astype(np.int32)),
+                shape=form.matrix.shape,
+            )
+        reach = np.asarray(abs(matrix).sum(axis=1))
+        # A field beyond the sum of its row's couplings decides the spin; twice that is plenty.
+        limit = 2.0 * reach + 1.0
+        field = np.clip(form.linear * scale, -limit, limit).astype(np.float32)
+        return cls(matrix, field, weight)
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether `matrix` is an ndarray."""
+        return not sp.issparse(self.matrix)
+
+
+def _row_norms(form: QuadraticForm) -> np.ndarray:
+    n = form.num_variables
+    if form.is_dense:
+        largest = np.abs(form.matrix).max(axis=1, initial=0.0)
+        ratios = form.matrix / np.where(largest > 0, largest, 1.0)[:, np.newaxis]
+        return largest * np.sqrt(np.einsum("ij,ij->i", ratios, ratios))
+    rows = np.repeat(np.arange(n), np.diff(form.matrix.indptr))
+    largest = np.zeros(n)
+    np.maximum.at(largest, rows, np.abs(form.matrix.data))
+    ratios = form.matrix.data / largest[rows]
+    return largest * np.sqrt(np.bincount(rows, ratios * ratios, minlength=n))

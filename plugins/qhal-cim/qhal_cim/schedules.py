@@ -1,0 +1,117 @@
+"""What a replica does over time: its dynamics, its constants and the ramp of its pump.
+
+Constants were tuned on random and structured problems with updates row by row; see
+`qhal_cim.kernels` for the equations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """One kind of replica. Everything is dimensionless: forces have rows of unit norm.
+
+    Parameters
+    ----------
+    dynamics : ``"cac"`` or ``"bsb"``
+    pump : pump parameter p at the beginning and at the end of the run
+    exponent : p = pump[0] + (pump[1] - pump[0]) u^exponent, u in [0, 1] the share of the run done
+    dt : time step
+    gain : strength ξ of the coupling
+    start : initial positions are uniform in [-start, start]
+    target : squared amplitude a that the error variables of ``"cac"`` aim at (1 for ``"bsb"``)
+    beta : rate β of the error variables (``"cac"`` only)
+    """
+
+    dynamics: str
+    pump: tuple[float, float]
+    exponent: float
+    dt: float
+    gain: float
+    start: float
+    target: float = 1.0
+    beta: float = 0.0
+
+    def pump_at(self, progress: np.ndarray) -> np.ndarray:
+        """The pump parameter at `progress` in [0, 1], same shape."""
+        low, high = self.pump
+        return low + (high - low) * progress**self.exponent
+
+
+# Chaotic amplitude control: good where few rows hold large coefficients (budgets, knapsacks), and
+# on low-degree graphs.
+CAC = Schedule(
+    dynamics="cac", pump=(-2.13, 1.375), exponent=1.88, dt=0.214, gain=0.555, start=0.06,
+    target=1.25, beta=1.6,
+)  # fmt: skip
+
+# Ballistic bifurcation, ramped from far below threshold: spin glasses and random graphs.
+BSB = Schedule(dynamics="bsb", pump=(-0.764, 1.063), exponent=1.63, dt=1.153, gain=1.733, start=0.6)
+
+# Ballistic bifurcation that starts at threshold: independent sets, assignments, one-hot penalties.
+BSB_EAGER = Schedule(
+    dynamics="bsb", pump=(0.155, 0.896), exponent=0.727, dt=1.319, gain=1.148, start=0.5
+)
+
+
+def chosen(dynamics: str, has_fields: bool) -> tuple[Schedule, ...]:
+    """The schedules that the replicas of a run share out among themselves.
+
+    Without fields the problem is a pure spin glass or Max-Cut, where `BSB_EAGER` only loses.
+    """
+    ballistic = (BSB, BSB_EAGER) if has_fields else (BSB,)
+    return {"portfolio": (CAC, *ballistic), "cac": (CAC,), "bsb": ballistic}[dynamics]
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """The schedules of R replicas, those of ``"cac"`` first.
+
+    Parameters
+    ----------
+    kinds : (R,) index into `schedules`
+    seeded : (R,) whether the replica starts from a given state: with its pump half-way up, which
+        keeps it near (reverse annealing)
+    num_cac : how many follow ``"cac"``
+    constants : (5, R) float32, rows gain, dt, target, beta, largest amplitude
+    """
+
+    schedules: tuple[Schedule, ...]
+    kinds: np.ndarray
+    seeded: np.ndarray
+    num_cac: int
+    constants: np.ndarray
+
+    @classmethod
+    def share(
+        cls, schedules: tuple[Schedule, ...], num_replicas: int, num_seeded: int = 0
+    ) -> Replicas:
+        """Share `num_replicas` out evenly; `num_seeded` of them, spread over all kinds, are seeded."""
+        kinds = np.arange(num_replicas) * len(schedules) // num_replicas
+        seeded = np.zeros(num_replicas, dtype=bool)
+        seeded[np.arange(num_seeded) * num_replicas // max(num_seeded, 1)] = True
+        table = [
+            (s.gain, s.dt, s.target, s.beta, 1.5 * s.target**0.5 if s.dynamics == "cac" else 1.0)
+            for s in schedules
+        ]
+        is_cac = np.array([s.dynamics == "cac" for s in schedules])
+        constants = np.array(table, dtype=np.float32)[kinds].T
+        return cls(schedules, kinds, seeded, int(is_cac[kinds].sum()), constants.copy(order="C"))
+
+    def pump_at(self, progress: np.ndarray) -> np.ndarray:
+        """The pump parameters at `progress` (steps,): (steps, R) float32."""
+        late = 0.5 + 0.5 * progress
+        ramps = [s.pump_at(share) for share in (progress, late) for s in self.schedules]
+        table = np.array(ramps, dtype=np.float32)
+        columns = self.kinds + len(self.schedules) * self.seeded
+        return np.ascontiguousarray(table[columns].T)
+
+    def start(self, num_variables: int, rng: np.random.Generator) -> np.ndarray:
+        """Random initial positions, (num_variables, R) float32."""
+        widths = np.array([s.start for s in self.schedules], dtype=np.float32)[self.kinds]
+        uniform = rng.random((num_variables, widths.size), dtype=np.float32)
+        return (2 * uniform - 1) * widths

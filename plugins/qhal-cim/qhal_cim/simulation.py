@@ -1,0 +1,85 @@
+"""One machine: given coefficients, it runs batches of replicas from noise to spins."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from qhal_cim.forms import Forces, QuadraticForm, with_ancilla
+from qhal_cim.kernels import Batch, make_kernel
+from qhal_cim.schedules import Replicas, Schedule
+
+FIELDS = ("target", "mean", "ancilla")
+
+# Steps between two looks at the clock and at the signs of chaotic replicas.
+_CHUNK = 10
+
+
+class Machine:
+    """A coherent Ising machine programmed with a form over spins.
+
+    Parameters
+    ----------
+    form : over s in {-1, +1}^n
+    fields : ``"target"``, ``"mean"`` or ``"ancilla"``; see `qhal_cim.oracle.Cim`
+    """
+
+    def __init__(self, form: QuadraticForm, fields: str) -> None:
+        self._size = form.num_variables
+        self._ancilla = fields == "ancilla" and form.has_linear
+        self._mean = fields == "mean"
+        self.kernel = make_kernel(Forces.of(with_ancilla(form) if self._ancilla else form))
+
+    def run(
+        self,
+        schedules: tuple[Schedule, ...],
+        num_replicas: int,
+        rng: np.random.Generator,
+        num_steps: int,
+        end: float | None,
+        given: np.ndarray,
+    ) -> tuple[np.ndarray, int]:
+        """Spins, (num_replicas, n) int8, and the number of steps taken.
+
+        The run takes `num_steps`, or as many as are done at `end` (of `time.perf_counter`): then
+        the ramps are shortened, not cut off. The replicas of the spin states `given` start from
+        them with their pump half-way up, and never return anything worse.
+        """
+        replicas = Replicas.share(schedules, num_replicas, len(given))
+        batch = self._begin(replicas, rng, given)
+        done, progress, stride = 0, 0.0, 1 / num_steps
+        while progress < 1 - 1e-9:
+            began = time.perf_counter()
+            steps = max(1, min(_CHUNK, round((1 - progress) / stride)))
+            if self._mean:
+                np.abs(batch.x).mean(axis=0, out=batch.amplitude)
+            self.kernel.advance(batch, replicas.pump_at(progress + stride * np.arange(steps)))
+            self.kernel.record(batch, 0, replicas.num_cac)
+            done += steps
+            progress += stride * steps
+            if end is not None:
+                now = time.perf_counter()
+                steps_left = max(1, int((end - now) / (now - began) * steps))
+                stride = max(stride, (1 - progress) / steps_left)
+        self.kernel.record(batch, replicas.num_cac, num_replicas)
+        return self._read(batch), done
+
+    def _begin(self, replicas: Replicas, rng: np.random.Generator, given: np.ndarray) -> Batch:
+        order = self.kernel.order
+        x = replicas.start(order.size, rng)
+        columns = np.flatnonzero(replicas.seeded)
+        spins = np.ones((order.size, len(given)), dtype=np.float32)
+        spins[: self._size] = given.T
+        x[:, columns] = spins[order] * np.abs(x[:, columns])
+        batch = Batch.begin(replicas, x)
+        for column in columns:
+            self.kernel.record(batch, column, column + 1)
+        return batch
+
+    def _read(self, batch: Batch) -> np.ndarray:
+        spins = np.empty_like(batch.best)
+        spins[self.kernel.order] = batch.best
+        if self._ancilla:
+            spins = spins[:-1] * spins[-1]
+        return np.ascontiguousarray(spins.T)

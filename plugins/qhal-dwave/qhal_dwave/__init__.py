@@ -1,0 +1,1 @@
+"""D-Wave's samplers as qhal oracles."""

@@ -1,0 +1,205 @@
+"""`qhal train` and `qhal predict`: networks."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qhal.cli.output import Output, check_outputs, command, facts, given, parse_settings
+from qhal.cli.solving import FilePath, IterationsOption, PlotOption, SetOption, TimeLimitOption
+from qhal.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from qhal.networks import Network
+
+
+@command("train")
+@click.option(
+    "--data",
+    default="fashion-mnist",
+    show_default=True,
+    metavar="NAME|FILE.npz|DIR",
+    help="fashion-mnist, digits, an .npz file of arrays x and y, or a folder of idx files.",
+)
+@click.option(
+    "--classes", metavar="A,B|all", help="Class names.  [default: coat,sandal of fashion-mnist]"
+)
+@click.option(
+    "--oracle",
+    default="cim",
+    show_default=True,
+    metavar="NAME",
+    help="Who samples (see: qhal oracles).",
+)
+@SetOption
+@click.option(
+    "--hidden",
+    type=click.IntRange(0),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Hidden units; 0 for a linear classifier.",
+)
+@click.option(
+    "--image-size",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Reduce images to N x N pixels.  [default: 7 for fashion-mnist]",
+)
+@click.option(
+    "--weight-bits",
+    type=click.IntRange(1, 8),
+    default=1,
+    show_default=True,
+    metavar="K",
+    help="Bits of each weight.",
+)
+@click.option(
+    "--activation",
+    default="hard-tanh",
+    show_default=True,
+    metavar="NAME",
+    help="Of the hidden units (see: qhal plugins).",
+)
+@click.option(
+    "--loss",
+    default="hinge",
+    show_default=True,
+    metavar="NAME",
+    help="Of the margin (see: qhal plugins).",
+)
+@click.option("--samples", type=click.IntRange(1), metavar="N", help="Train on N samples.")
+@click.option(
+    "--method",
+    type=click.Choice(["joint", "hedging", "sequential"]),
+    default="joint",
+    show_default=True,
+    help="How training is split into problems.",
+)
+@click.option(
+    "--executor",
+    default="serial",
+    show_default=True,
+    metavar="NAME",
+    help="Where these run (see: qhal plugins).",
+)
+@IterationsOption
+@TimeLimitOption
+@click.option("--model", type=FilePath, metavar="OUT", help="Write the network to OUT.")
+@PlotOption
+def train(
+    output: Output,
+    seed: int | None,
+    oracle: str,
+    settings: tuple[str, ...],
+    model: Path | None,
+    plot: Path | None,
+    **options: Any,
+) -> int:
+    """Train a network whose weights have few bits.
+
+    \b
+    Examples:
+      qhal train --seed 0 --model coat.npz --plot coat.png
+      qhal train --data digits --classes 3,8 --hidden 5 --oracle sa --set num_reads=50
+    """
+    check_outputs(plot=plot, model=model)
+    oracle_options, num_reads = parse_settings(settings)
+
+    from qhal.api import DEFAULT_ROUNDS
+    from qhal.api import train as run
+
+    with output.progress("training", options["iterations"] or DEFAULT_ROUNDS) as callback:
+        result = run(
+            oracle=oracle,
+            oracle_options=oracle_options,
+            callback=callback,
+            **given(num_reads=num_reads, seed=seed, **options),
+        )
+    if model is not None:
+        result.save(str(model))
+    if plot is not None:
+        result.plot(str(plot))
+    document = result.to_json() | {"model": None if model is None else str(model)}
+    output.result(document, facts({k: v for k, v in document.items() if k != "versions"}))
+    return 0
+
+
+@command("predict")
+@click.argument("model", type=FilePath)
+@click.argument("file", metavar="FILE.npz", type=FilePath)
+def predict(output: Output, seed: int | None, model: Path, file: Path) -> int:
+    """Classify the samples in FILE.npz with a MODEL.
+
+    FILE.npz holds an array x: (num_samples, num_features) within [0, 1], or square images of bytes
+    or of numbers within [0, 1]. If it also holds the classes as y, the accuracy is reported.
+
+    \b
+    Example:
+      qhal predict coat.npz images.npz --json
+    """
+    from qhal.datasets.arrays import read_npz
+    from qhal.networks import Network
+
+    network = Network.load(model)
+    arrays = read_npz(file)
+    features = _features(network, arrays, file)
+    names = [network.class_names[index] for index in network.predict(features)]
+    labels = arrays.get("y")
+    accuracy = None
+    if labels is not None and labels.shape == (len(names),):
+        known = [str(label) for label in labels.tolist()]
+        if set(known) <= set(network.class_names):
+            accuracy = sum(map(str.__eq__, names, known)) / len(names)
+    document = {
+        "model": str(model),
+        "num_samples": len(names),
+        "class_names": list(network.class_names),
+        "predictions": names,
+        "accuracy": accuracy,
+    }
+    if output.as_json:
+        output.result(document)
+        return 0
+    lines = [f"{index} {name}" for index, name in enumerate(names)]
+    output.result(document, *lines, *([] if accuracy is None else [f"accuracy {accuracy:.4f}"]))
+    return 0
+
+
+def _features(
+    network: Network, arrays: dict[str, np.ndarray[Any, Any]], file: Path
+) -> np.ndarray[Any, Any]:
+    """The array x as the (num_samples, num_features) within [0, 1] that the network takes."""
+    import numpy as np
+
+    from qhal.datasets.dataset import reduce_images
+
+    x = arrays.get("x")
+    if x is None:
+        raise InputError(f"{file} must hold an array x; it holds {', '.join(arrays) or 'none'}.")
+    if x.ndim not in (2, 3) or x.dtype.kind not in "fiub" or not x.size:
+        raise InputError(
+            f"x in {file} must hold numbers in the shape (num_samples, num_features) or "
+            f"(num_samples, side, side), got {x.dtype} in the shape {x.shape}."
+        )
+    if not np.isfinite(x).all():
+        raise InputError(f"x in {file} holds NaN or infinity; remove or replace those values.")
+    scale = 255 if x.dtype == np.uint8 and x.max() > 1 else 1
+    if x.min() < 0 or x.max() > scale:
+        raise InputError(f"x in {file} has values from {x.min():g} to {x.max():g}, not in [0, 1].")
+    wanted = network.spec.layers[0].inputs
+    side = math.isqrt(wanted)
+    if x.ndim == 3 and side**2 == wanted:
+        return reduce_images(x, side, scale)
+    features = x.reshape(len(x), -1) / scale
+    if features.shape[1] != wanted:
+        raise InputError(
+            f"the model takes {wanted} features, but the samples in {file} have "
+            f"{features.shape[1]}."
+        )
+    return features

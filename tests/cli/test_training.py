@@ -1,0 +1,129 @@
+"""`qhal train` from the outside."""
+
+import json
+
+import numpy as np
+import pytest
+
+from qhal.networks import Network
+
+KEYS = (
+    "test_accuracy train_accuracy bits_per_parameter num_parameters num_variables num_constraints "
+    "oracle oracle_calls total_time_s model seed"
+).split()
+SMALL = "--oracle random --hidden 1 --samples 4 --iterations 2 --seed 3".split()
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Two classes that two features tell apart."""
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    path = tmp_path / "data.npz"
+    x = np.clip(0.2 + 0.6 * y[:, None] + rng.normal(0, 0.1, (60, 3)), 0, 1)
+    np.savez(path, x=x, y=np.array(["left", "right"])[y])
+    return path
+
+
+def test_the_document_model_and_plot(qhal, data, tmp_path):
+    model, plot = tmp_path / "model.npz", tmp_path / "run.svg"
+    command = ("train", "--data", data, *SMALL, "--model", model, "--plot", plot)
+    result = qhal(*command, "--json")
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    assert set(KEYS) <= set(document)
+    assert document["model"] == str(model)
+    assert (document["oracle"], document["seed"]) == ("random", 3)
+    assert document["test_accuracy"] > 0.9
+    assert document["bits_per_parameter"] <= 2
+    assert "<svg" in plot.read_text()
+    network = Network.load(model)
+    assert network.class_names == ("left", "right")
+    predicted = json.loads(qhal("predict", model, data, "--json").stdout)
+    assert predicted["accuracy"] > 0.9
+
+
+def test_the_text(qhal, data):
+    result = qhal("train", "--data", data, *SMALL)
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    for expected in ("test accuracy", "bits per parameter", "left, right"):
+        assert expected in result.stdout
+
+
+def test_the_same_seed_gives_the_same_network(qhal, data, tmp_path):
+    def weights(name):
+        model = tmp_path / name
+        assert qhal("train", "--data", data, *SMALL, "--model", model).exit_code == 0
+        network = Network.load(model)
+        return [array.tolist() for array in (*network.weights, *network.biases)]
+
+    assert weights("one.npz") == weights("two.npz")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("--classes left,middle", "has no class 'middle'"),
+        ("--classes lefft,right", "did you mean 'left'?"),
+        ("--classes left", "at least two classes are needed"),
+        ("--classes left,left", "class 'left' is named twice"),
+        ("--data fashion-mist", "did you mean 'fashion-mnist'?"),
+        ("--data absent.npz", "absent.npz"),
+        ("--oracle randon", "did you mean 'random'?"),
+        ("--set sweeps=1", "oracle 'random' has no option 'sweeps'"),
+        ("--activation hard-tan", "did you mean 'hard-tanh'?"),
+        ("--loss hing", "did you mean 'hinge'?"),
+        ("--method hedging", "'hedging'"),
+        ("--executor dask", "'dask'"),
+        ("--weight-bits 9", "Invalid value for '--weight-bits'"),
+        ("--hidden -1", "Invalid value for '--hidden'"),
+        ("--samples 1", "samples must be from 2"),
+        ("--seed -5", "seed must be a whole number"),
+    ],
+)
+def test_bad_options(refused, data, arguments, expected):
+    assert expected in refused("train", "--data", data, *SMALL, *arguments.split())
+
+
+def test_an_empty_class(refused, data):
+    arrays = dict(np.load(data))
+    x, y = arrays["x"], arrays["y"]
+    left = y == "left"
+    np.savez(data, x_train=x[left], y_train=y[left], x_test=x, y_test=y)
+    assert "class 'right' has no training samples" in refused("train", "--data", data, *SMALL)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"x": np.full((60, 3), np.nan)}, "holds NaN or infinity"),
+        ({"x": np.zeros((59, 3))}, "one label per sample"),
+        ({"x": np.zeros((60, 3, 2))}, "images must be square"),
+        ({"x": np.zeros(60)}, "must hold numbers in the shape"),
+        ({"x": np.zeros((60, 3), dtype=object)}, "cannot read"),
+        ({"y": np.zeros(60, dtype=int)}, "at least two classes are needed"),
+    ],
+)
+def test_bad_data(refused, data, change, expected):
+    np.savez(data, **dict(np.load(data)) | change)
+    sentence = refused("train", "--data", data, *SMALL)
+    assert expected in sentence
+    assert "data.npz" in sentence or "square" in sentence
+
+
+def test_damaged_data(refused, data):
+    content = data.read_bytes()
+    for damage in (b"", content[: len(content) // 2], b"x" * 100):
+        data.write_bytes(damage)
+        assert "data.npz" in refused("train", "--data", data, *SMALL)
+
+
+@pytest.mark.parametrize("option", ["--model", "--plot"])
+def test_unwritable_outputs_are_noticed_before_the_run(refused, data, monkeypatch, option):
+    def never(*arguments, **options):
+        raise AssertionError("the run has started")
+
+    monkeypatch.setattr("qhal.api.train", never)
+    for place in (data.parent / "absent" / "f.png", data / "f.png"):
+        assert "cannot write" in refused("train", option, place)

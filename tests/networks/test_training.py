@@ -1,0 +1,140 @@
+"""Joint training end to end on small data, and models on disk."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import qhal
+from qhal.networks import Network, make_spec
+from qhal.networks.training import CandidatePool, draw_samples
+from qhal.registry import load
+
+
+@pytest.fixture(scope="module")
+def result():
+    return qhal.train(oracle="random", num_reads=200, iterations=3, samples=10, seed=0)
+
+
+def test_training_reports_what_the_contract_names(result) -> None:
+    record = json.loads(json.dumps(result.to_json(), allow_nan=False))
+    for key in (
+        "test_accuracy train_accuracy bits_per_parameter num_parameters num_variables "
+        "num_constraints oracle oracle_calls total_time_s seed"
+    ).split():
+        assert key in record
+    assert record["oracle_calls"] == 3
+    assert record["num_parameters"] == 3 * 50
+    assert record["bits_per_parameter"] == pytest.approx((147 + 12) / 150)
+    assert record["num_variables"] == sum(record["num_spins"].values())
+
+
+def test_the_reported_accuracy_is_that_of_the_model(result, tmp_path) -> None:
+    model = tmp_path / "model.npz"
+    result.save(str(model))
+    network = Network.load(model)
+    data = result.dataset
+    assert (network.predict(data.x_test) == result.network.predict(data.x_test)).all()
+    assert network.accuracy(data.x_test, data.y_test) == result.test_accuracy
+    assert network.class_names == ("coat", "sandal")
+    assert network.provenance["seed"] == 0
+    assert set(np.unique(network.weights[0])) <= {-1, 1}
+
+
+def test_the_same_seed_gives_the_same_network(result) -> None:
+    again = qhal.train(oracle="random", num_reads=200, iterations=3, samples=10, seed=0)
+    for first, second in zip(again.network.weights, result.network.weights, strict=True):
+        assert (first == second).all()
+    assert again.solution.objective == result.solution.objective
+
+
+def test_the_training_loss_is_that_of_the_incumbent(result) -> None:
+    losses = [state["incumbent"] for state in result.solution.history]
+    assert losses == sorted(losses, reverse=True)
+    assert result.solution.objective == losses[-1]
+    assert result.solution.max_violation == 0
+
+
+def test_training_plots(result, tmp_path) -> None:
+    pytest.importorskip("matplotlib")
+    result.plot(str(tmp_path / "training.png"))
+    assert (tmp_path / "training.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"hidden": 0}, {"weight_bits": 2}, {"activation": "relu"}, {"loss": "squared", "hidden": 2}],
+    ids=str,
+)
+def test_other_architectures_train(options: dict) -> None:
+    result = qhal.train(oracle="random", num_reads=50, iterations=2, samples=6, seed=1, **options)
+    assert result.train_accuracy >= 0.5
+    assert result.solution.feasible
+
+
+def test_a_damaged_model_is_refused_in_a_sentence(result, tmp_path) -> None:
+    model = tmp_path / "model.npz"
+    result.save(str(model))
+    whole = model.read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for place in rng.integers(0, len(whole), 3):
+            damaged[place] ^= int(rng.integers(1, 256))
+        model.write_bytes(bytes(damaged[: int(rng.integers(1, len(whole)))]))
+        with pytest.raises(qhal.InputError):
+            Network.load(model)
+    with pytest.raises(qhal.InputError, match="No such file"):
+        Network.load(tmp_path / "absent.npz")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"classes": "all"}, "two classes"),
+        ({"classes": "coat,sandel"}, "did you mean 'sandal'"),
+        ({"activation": "hard-tahn"}, "did you mean 'hard-tanh'"),
+        ({"loss": "hing"}, "did you mean 'hinge'"),
+        ({"hidden": -1}, "hidden"),
+        ({"weight_bits": 0}, "weight_bits"),
+        ({"samples": 1}, "samples"),
+        ({"method": "hedging"}, "not in this version"),
+    ],
+)
+def test_bad_options_are_sentences(options: dict, message: str) -> None:
+    with pytest.raises(qhal.InputError, match=message):
+        qhal.train(oracle="random", iterations=1, num_reads=2, **options)
+
+
+def test_samples_are_drawn_evenly() -> None:
+    y = np.array([0] * 50 + [1] * 7)
+    drawn = draw_samples(y, 10, seed=3)
+    assert np.bincount(y[drawn]).tolist() == [5, 5]
+    assert len(set(drawn.tolist())) == 10
+    with pytest.raises(qhal.InputError, match="only 7"):
+        draw_samples(y, 20, seed=3)
+
+
+def test_the_pool_keeps_the_best_distinct_assignments() -> None:
+    pool = CandidatePool(2)
+    pool(np.array([[0, 1, 9], [1, 1, 9], [0, 1, 8]]), np.array([3.0, 1.0, 3.0]))
+    pool(np.array([[1, 0, 7]]), np.array([2.0]))
+    assert len(pool) == 3
+    assert pool.lowest_loss == 1.0
+
+
+def test_a_network_with_true_activation_stays_near_its_spline() -> None:
+    x = np.random.default_rng(0).random((200, 9))
+    spec = make_spec(x, load("activation", "tanh"), load("loss", "hinge"), hidden=4)
+    rng = np.random.default_rng(1)
+    weights = (rng.choice([-1, 1], (4, 9)), np.ones((1, 4), dtype=np.int64))
+    biases = (np.zeros(4, dtype=np.int64), np.zeros(1, dtype=np.int64))
+    network = Network(spec, weights, biases)
+    exact = network.decision_function(x, true_activation=True)
+    bound = network.spline.spline.error_bound
+    assert bound is not None
+    # Values and slopes are rounded to the grid: half a unit each, a slope over a piece's width.
+    rounding = 0.5 * (1 + np.diff(network.spline.starts).max()) / spec.resolution
+    assert np.abs(network.decision_function(x) - exact).max() <= 4 * (bound + rounding)

@@ -12,7 +12,7 @@ from typing import Any
 from qhal.datasets import load_dataset
 from qhal.errors import InputError
 from qhal.functions import Activation, Loss
-from qhal.networks.spec import make_spec
+from qhal.networks.architecture import make_spec
 from qhal.networks.training import TrainingResult, train_joint
 from qhal.oracle import Oracle
 from qhal.problems import Ising, Qcbo, Qubo

@@ -67,7 +67,8 @@ class Exhaustive(Oracle):
             block = block[problem.feasible(block)]
             found = problem.objectives(block)
             if len(found) and (objective is None or found.min() < objective):
-                values, objective = block[found.argmin()], float(found.min())
+                values = block[found.argmin()]
+                objective = float(problem.objectives(values)[0])
         if stop == total:
             status = Status.INFEASIBLE if values is None else Status.OPTIMAL
             return ExactAnswer(

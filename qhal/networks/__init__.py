@@ -1,8 +1,9 @@
 """Quantised networks as constrained binary problems: splines, FIP encoding, training."""
 
+from qhal.networks.architecture import make_spec
 from qhal.networks.encoded import EncodedNetwork
 from qhal.networks.fip import encode_network
 from qhal.networks.network import Network
-from qhal.networks.spec import NetworkSpec, make_spec
+from qhal.networks.spec import NetworkSpec
 
 __all__ = ["EncodedNetwork", "Network", "NetworkSpec", "encode_network", "make_spec"]

@@ -72,12 +72,15 @@ def _on_grid(
 ) -> GridSpline:
     """The spline of `function` over [-reach, reach] / unit with pieces that start at whole z."""
     low, high = -reach / unit, reach / unit
-    knots = uniform_knots(function, low, max(high, low + 1 / unit), spec.spline_pieces)
+    knots = uniform_knots(
+        function, low, max(high, low + 1 / unit), spec.spline_pieces, order=spec.spline_order
+    )
     spline = fit_spline(function, spec.spline_order, knots)
     starts = np.array([math.ceil(knot * unit - 1e-9) for knot in knots[:-1]], dtype=np.int64)
     kept = np.append(np.diff(starts) > 0, True)  # a piece between two whole numbers has no z
     starts = starts[kept]
-    values = spline(starts / unit)
+    # Not spline(starts / unit): rounding may put a start just below the knot it stands for.
+    values = spline.values[kept] + spline.slopes[kept] * (starts / unit - spline.knots[:-1][kept])
     slopes = spline.slopes[kept] / unit
     if resolution is not None:
         values, slopes = np.rint(values * resolution), np.rint(slopes * resolution)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,56 +143,3 @@ class NetworkSpec:
     def num_weight_bits(self) -> int:
         """Binary variables for all parameters."""
         return sum(layer.num_bits for layer in self.layers)
-
-
-def make_spec(
-    x: FloatArray,
-    activation: Activation,
-    loss: Loss,
-    *,
-    hidden: int = 3,
-    weight_bits: int = 1,
-    bias_bits: int = 4,
-    input_bits: int = 2,
-    spline_order: int = 1,
-    spline_pieces: int = 4,
-) -> NetworkSpec:
-    """A spec whose units fit the inputs `x` (num_samples, num_features), float64.
-
-    `unit` is the power of two nearest to the root mean square of w'q over random weights, so that
-    pre-activations are of order one and pieces have few bits; the biases reach about 2.5 of it.
-    """
-    if hidden < 0:
-        raise InputError(f"hidden must be at least 0, not {hidden}.")
-    grid = InputGrid.fit(x, input_bits)
-    spread = math.sqrt(float((grid(x) ** 2).sum(axis=1).mean()))
-    unit = 2 ** max(0, round(math.log2(max(1.0, spread * _rms_level(weight_bits)))))
-    bias_step = max(1, round(2.5 * unit / (2**bias_bits - 1))) if bias_bits else 1
-    num_features = x.shape[1]
-    if hidden == 0:
-        layers = (LayerSpec(num_features, 1, weight_bits, bias_bits, bias_step),)
-        return NetworkSpec(
-            grid, layers, activation, loss, unit, unit, unit, spline_order, spline_pieces
-        )
-    first = LayerSpec(num_features, hidden, weight_bits, bias_bits, bias_step)
-    absorbed = activation.odd and weight_bits == 1
-    second = LayerSpec(hidden, 1, weight_bits, 0, fixed=absorbed)
-    piecewise_linear = activation.curvature == 0.0
-    resolution = unit if piecewise_linear else 8 * unit
-    gain = max(1, round(math.sqrt(hidden) / 2 * _rms_level(second.weight_bits)))
-    return NetworkSpec(
-        grid,
-        (first, second),
-        activation,
-        loss,
-        unit,
-        resolution,
-        resolution * gain,
-        spline_order,
-        spline_pieces,
-    )
-
-
-def _rms_level(bits: int) -> float:
-    levels = np.arange(-(2**bits) + 1, 2**bits, 2)
-    return math.sqrt(float((levels**2).mean()))

@@ -167,7 +167,9 @@ def jumps_are_stated(probe: Probe) -> str:
             excess.max(initial=0.0) <= 0.0,
             f"it jumps near {_where(a, excess)}, which is no breakpoint.",
         )
-    return f"It jumps at {np.count_nonzero(left)} breakpoints and nowhere else."
+    if function.jumps:
+        return f"It jumps at {np.count_nonzero(left)} of its breakpoints and nowhere else."
+    return "It is continuous."
 
 
 def lipschitz_holds(probe: Probe) -> str:

@@ -97,7 +97,7 @@ def test_bad_files(refused, model, samples, tmp_path):
     absent, damaged = tmp_path / "absent.npz", tmp_path / "damaged.npz"
     assert "absent.npz" in refused("predict", model, absent)
     assert "absent.npz" in refused("predict", absent, path)
-    assert "is a folder" in refused("predict", tmp_path, path)
+    assert "directory" in refused("predict", tmp_path, path)
     content = model.read_bytes()
     for damage in (b"", content[:50], content[: len(content) // 2], content[:-30], b"x" * 500):
         damaged.write_bytes(damage)

@@ -139,8 +139,11 @@ class Model:
         slack = Fraction(FEASIBILITY_TOLERANCE) + Fraction(lost)
         low = -_INT64 if sense == "<=" else math.ceil((rhs - slack) * whole.scale)
         high = _INT64 if sense == ">=" else math.floor((rhs + slack) * whole.scale)
-        clip = (max(-_INT64, min(side, _INT64)) for side in (low, high))
-        self._model.add_linear_constraint(self._sum(terms, whole), *clip)
+        if low > high:  # no whole number between the sides; CP-SAT would not notice
+            self._model.add_bool_or([])
+            return
+        sides = (max(-_INT64, min(side, _INT64)) for side in (low, high))
+        self._model.add_linear_constraint(self._sum(terms, whole), *sides)
 
     def _sum(self, terms: Terms, whole: WholeNumbers) -> cp_model.LinearExpr:
         used = np.flatnonzero(whole.numbers)

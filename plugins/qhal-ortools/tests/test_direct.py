@@ -79,6 +79,14 @@ def test_products_beyond_float_precision_are_refused():
         solve_qcbo(problem)
 
 
+@pytest.mark.parametrize("row", [[0, 0], [1, 1], [0.1, 0.2]])
+def test_rows_between_whole_numbers_are_infeasible(row):
+    problem = qhal.Qcbo.from_arrays(np.eye(2), A_eq=[row], b_eq=[-2.55])
+    assert solve_qcbo(problem).status is Status.INFEASIBLE
+    halfway = qhal.Qcbo.from_arrays(np.eye(2), A_eq=[[1, 1]], b_eq=[0.5])
+    assert solve_qcbo(halfway).status is Status.INFEASIBLE
+
+
 def test_empty_rows_and_empty_problems():
     assert solve_qcbo(qhal.Qcbo.from_arrays(np.zeros((0, 0)), offset=3.0)).objective == 3.0
     impossible = qhal.Qcbo.from_arrays(np.eye(2), A_eq=[[0, 0]], b_eq=[1])

@@ -261,7 +261,8 @@ def _certify(
         raise InputError(
             f"oracle {oracle.info.name!r} cannot prove a bound for this problem; use 'cpsat'."
         )
-    record: dict[str, Any] = {"oracle": oracle.info.name, "status": answer.status}
+    record: dict[str, Any] = {"oracle": oracle.info.name, "status": str(answer.status)}
+    record["objective"] = answer.objective
     bounds = [b for b in (answer.lower_bound, solution.lower_bound) if b is not None]
     bound = max(bounds, default=None)
     if answer.status == Status.INFEASIBLE:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from qhal.errors import InputError, OracleError, PluginError, did_you_mean
+from qhal.errors import InputError, OracleError, PluginError, QhalError, did_you_mean
 from qhal.problems.arrays import FloatArray, States, as_states
 from qhal.problems.ising import Ising
 from qhal.problems.qcbo import Qcbo, Values
@@ -159,8 +159,7 @@ class Oracle(ABC):
         reads = self.default_num_reads if num_reads is None else num_reads
         if isinstance(reads, bool) or not isinstance(reads, (int, np.integer)) or reads < 1:
             raise InputError(f"num_reads must be a whole number of at least 1, not {reads!r}.")
-        if time_limit is not None and not 0 < float(time_limit) < float("inf"):
-            raise InputError(f"time_limit must be a positive number of seconds, not {time_limit}.")
+        check_time_limit(time_limit)
         limit = self.info.max_variables
         if limit is not None and qubo.num_variables > limit:
             raise InputError(
@@ -170,7 +169,8 @@ class Oracle(ABC):
         if initial_states is not None:
             if not self.info.accepts_initial_states:
                 raise InputError(f"oracle {self.info.name!r} does not accept initial_states.")
-            initial_states = as_states(initial_states, qubo.num_variables, "initial_states")
+            # A copy: an oracle that works in place must not reach the caller's array.
+            initial_states = as_states(initial_states, qubo.num_variables, "initial_states").copy()
         used_seed = checked_seed(seed)
         start = time.perf_counter()
         states, info = self._ask(qubo, int(reads), used_seed, time_limit, initial_states)
@@ -204,15 +204,23 @@ class Oracle(ABC):
         n = qubo.num_variables
         if n == 0:
             return np.zeros((num_reads, 0), dtype=np.int8), {}
-        answer = self._sample(
-            qubo,
-            num_reads=num_reads,
-            seed=seed,
-            time_limit=time_limit,
-            initial_states=initial_states,
-        )
-        states, info = answer if isinstance(answer, tuple) else (answer, {})
         name = self.info.name
+        try:
+            answer = self._sample(
+                qubo,
+                num_reads=num_reads,
+                seed=seed,
+                time_limit=time_limit,
+                initial_states=initial_states,
+            )
+        except QhalError:
+            raise
+        except Exception as error:
+            raise OracleError(
+                f"oracle {name!r} failed: {type(error).__name__}: {error}. "
+                "If it is a fault of the plugin, qhal check says more; if of a machine, try again."
+            ) from error
+        states, info = answer if isinstance(answer, tuple) else (answer, {})
         try:
             checked = as_states(states, n, f"oracle {name!r} answered states that")
             if np.ndim(states) != 2 or len(checked) == 0:
@@ -247,7 +255,9 @@ class Oracle(ABC):
         bound = info.get("lower_bound", best if info.get("proved", True) else None)
         if bound is None:
             return None
-        if bound > best + 1e-9 * max(1.0, abs(best)):
+        # Energies are sums of this many coefficients: their size says how exact a float can be.
+        size = float(abs(qubo.matrix).sum()) + abs(qubo.offset)
+        if bound > best + 1e-9 * size:
             raise OracleError(
                 f"oracle {self.info.name!r} claims the lower bound {bound}, "
                 f"but itself returned a state of energy {best}."
@@ -262,6 +272,15 @@ def checked_seed(seed: int | None) -> int:
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
         raise InputError(f"seed must be a whole number from 0 to 2^32 - 1, not {seed!r}.")
     return int(seed)
+
+
+def check_time_limit(time_limit: float | None) -> None:
+    """Raise `InputError` unless `time_limit` is None or a positive, finite number of seconds."""
+    if time_limit is None:
+        return
+    number = isinstance(time_limit, (int, float, np.number)) and not isinstance(time_limit, bool)
+    if not number or not 0 < time_limit < float("inf"):
+        raise InputError(f"time_limit must be a positive number of seconds, not {time_limit!r}.")
 
 
 def _check_options(name: str, factory: Any, options: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from qhal.errors import InputError
-from qhal.oracle import Oracle, checked_seed
+from qhal.oracle import Oracle, check_time_limit, checked_seed
 from qhal.problems.encoding import encode
 from qhal.problems.program import BinaryProgram
 from qhal.problems.qcbo import Qcbo
@@ -54,8 +54,7 @@ class Limits:
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or value != int(value) or value < 1):
                 raise InputError(f"{name} must be a whole number of at least 1, not {value!r}.")
-        if self.time_limit is not None and not 0 < self.time_limit < float("inf"):
-            raise InputError(f"time_limit must be positive seconds, not {self.time_limit!r}.")
+        check_time_limit(self.time_limit)
 
 
 Callback = Callable[[RunState], bool | None]

@@ -1,4 +1,4 @@
-"""Single-flip descent on the exact coefficients, in float64: the end of every full-precision run."""
+"""Single-flip descent on the exact coefficients, in float64."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,11 @@ import numpy as np
 from qhal_cim.forms import Forces
 from qhal_cim.schedules import Replicas
 
+compiled: Any
 try:
     from qhal_cim import compiled
 except ImportError:  # numba is the extra "fast"
-    compiled = None  # type: ignore[assignment]
+    compiled = None
 
 _BLOCK = 32
 _ONE, _SMALLEST_ERROR, _LARGEST_ERROR = np.float32(1), np.float32(1e-3), np.float32(64)
@@ -85,7 +87,7 @@ def make_kernel(forces: Forces) -> Kernel:
 
 
 class CompiledKernel(Kernel):
-    """By numba (`qhal_cim.compiled`): sparse rows in compiled loops, dense ones by BLAS in blocks."""
+    """By numba, see `qhal_cim.compiled`."""
 
     def __init__(self, forces: Forces) -> None:
         self.name = "numba-dense" if forces.is_dense else "numba-sparse"
@@ -163,8 +165,7 @@ class NumpySparseKernel(_NumpyKernel):
         self._matrix = forces.matrix[order][:, order].tocsr()
         edges = np.searchsorted(colours[order], np.arange(colours.max(initial=0) + 2))
         self._blocks = [
-            (self._matrix[first:last], slice(first, last))
-            for first, last in zip(edges, edges[1:], strict=False)
+            (self._matrix[first:last], slice(first, last)) for first, last in pairwise(edges)
         ]
 
     def advance(self, batch: Batch, pump: np.ndarray) -> None:

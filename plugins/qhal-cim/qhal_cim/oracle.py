@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
-from qhal.errors import InputError, did_you_mean
 
 import qhal
+from qhal.errors import InputError, did_you_mean
 from qhal_cim.descent import descend
 from qhal_cim.forms import QuadraticForm, over_bits, over_spins
 from qhal_cim.plugin import qhal_oracle

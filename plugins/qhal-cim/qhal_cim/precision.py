@@ -62,7 +62,7 @@ def rounded(
 
 
 def energy_error(exact: QuadraticForm, seen: QuadraticForm) -> float:
-    """Root mean square over all spin states of the energy that rounding adds, in `exact`'s units."""
+    """Root mean square, over all spin states, of the energy that rounding adds."""
     pairs, fields = seen.matrix - exact.matrix, seen.linear - exact.linear
     largest = max(abs(pairs).max() if pairs.size else 0.0, np.abs(fields).max(initial=0.0))
     if largest == 0:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from qhal.ocean import OracleSampler
-
 from qhal_cim.oracle import Cim
 
 

@@ -90,7 +90,7 @@ class Replicas:
     def share(
         cls, schedules: tuple[Schedule, ...], num_replicas: int, num_seeded: int = 0
     ) -> Replicas:
-        """Share `num_replicas` out evenly; `num_seeded` of them, spread over all kinds, are seeded."""
+        """Share `num_replicas` out evenly; `num_seeded` of them, spread out, are seeded."""
         kinds = np.arange(num_replicas) * len(schedules) // num_replicas
         seeded = np.zeros(num_replicas, dtype=bool)
         seeded[np.arange(num_seeded) * num_replicas // max(num_seeded, 1)] = True

@@ -68,7 +68,7 @@ class Machine:
     def _begin(self, replicas: Replicas, rng: np.random.Generator, given: np.ndarray) -> Batch:
         order = self.kernel.order
         x = replicas.start(order.size, rng)
-        columns = np.flatnonzero(replicas.seeded)
+        columns = np.flatnonzero(replicas.seeded).tolist()
         spins = np.ones((order.size, len(given)), dtype=np.float32)
         spins[: self._size] = given.T
         x[:, columns] = spins[order] * np.abs(x[:, columns])

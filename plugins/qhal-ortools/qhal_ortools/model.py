@@ -139,7 +139,7 @@ class Model:
         slack = Fraction(FEASIBILITY_TOLERANCE) + Fraction(lost)
         low = -_INT64 if sense == "<=" else math.ceil((rhs - slack) * whole.scale)
         high = _INT64 if sense == ">=" else math.floor((rhs + slack) * whole.scale)
-        if low > high:  # no whole number between the sides; CP-SAT would not notice
+        if low > high:  # no whole number between: CP-SAT overlooks that in a row without variables
             self._model.add_bool_or([])
             return
         sides = (max(-_INT64, min(side, _INT64)) for side in (low, high))

@@ -6,7 +6,7 @@ DEMO_READY := $(VENV)/.demo-ready
 TEST_READY := $(VENV)/.test-ready
 PINS := constraints.txt pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
-DEMO_PACKAGES := -e '.[plot]' -e plugins/qhal-activations -e plugins/qhal-cim \
+DEMO_PACKAGES := -e '.[plot]' -e plugins/qhal-activations -e 'plugins/qhal-cim[fast]' \
 	-e plugins/qhal-dwave -e plugins/qhal-losses
 TEST_PACKAGES := -e '.[data,dev,plot]' -e plugins/qhal-activations -e 'plugins/qhal-cim[fast]' \
 	-e 'plugins/qhal-dwave[qpu]' -e plugins/qhal-losses -e plugins/qhal-ortools

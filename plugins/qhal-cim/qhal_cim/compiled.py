@@ -163,7 +163,7 @@ def record_sparse(indptr, indices, data, field, weight, x, first, last, best, be
             force[w] = _f32(2) * field[i]
         _row_product(indptr, indices, data, i, signs, force)
         for w in range(force.size):
-            energies[w] -= weight[i] * signs[i, w] * force[w]
+            energies[w] -= 0.5 * weight[i] * signs[i, w] * force[w]
     _keep(signs, energies, first, best, best_energy)
 
 
@@ -179,7 +179,7 @@ def record_dense(matrix, field, weight, x, first, last, best, best_energy):
             at = (i - start) * WIDTH
             force = forces[at : at + energies.size]
             for w in range(energies.size):
-                energies[w] -= weight[i] * signs[i, w] * (force[w] + _f32(2) * field[i])
+                energies[w] -= 0.5 * weight[i] * signs[i, w] * (force[w] + _f32(2) * field[i])
     _keep(signs, energies, first, best, best_energy)
 
 

@@ -143,7 +143,7 @@ class _NumpyKernel(Kernel):
         """See `Kernel.record`."""
         signs = np.where(batch.x[:, first:last] > 0, np.float32(1), np.float32(-1))
         forces = self._matrix @ signs + 2 * self._field
-        energies = -np.einsum("i,ir,ir->r", self._weight, signs, forces)
+        energies = -0.5 * np.einsum("i,ir,ir->r", self._weight, signs, forces)
         better = np.flatnonzero(energies < batch.best_energy[first:last])
         batch.best_energy[first + better] = energies[better]
         batch.best[:, first + better] = signs[:, better]

@@ -70,6 +70,7 @@ class Cim(qhal.Oracle):
         if descent is not None and not isinstance(descent, bool):
             raise InputError(f"descent must be True or False, not {descent!r}.")
         self.descent = coefficient_bits is None if descent is None else descent
+        self.info = self.describe(self.info)
 
     def describe(self, info: qhal.OracleInfo) -> qhal.OracleInfo:
         """`info` with this object's coefficient bits."""

@@ -199,17 +199,6 @@ class ScalesTheProblem(qhal.Oracle):
         return best(qubo)
 
 
-@caught_by("input-unchanged", accepts_initial_states=True)
-class AnnealsInPlace(qhal.Oracle):
-    """Works on the initial states themselves."""
-
-    def _sample(self, qubo, *, num_reads, seed, time_limit, initial_states):
-        if initial_states is None:
-            return best(qubo)
-        initial_states[:] = best(qubo)
-        return initial_states
-
-
 @caught_by("initial-states", accepts_initial_states=True)
 class OneStartForEachRead(Random):
     """Needs as many initial states as reads."""

@@ -11,7 +11,7 @@ import numpy as np
 import qhal
 from qhal.errors import InputError, did_you_mean
 from qhal_cim.descent import descend
-from qhal_cim.forms import QuadraticForm, over_bits, over_spins
+from qhal_cim.forms import over_bits, over_spins
 from qhal_cim.plugin import qhal_oracle
 from qhal_cim.precision import ROUNDINGS, dynamic_range_bits, energy_error, rounded
 from qhal_cim.schedules import chosen
@@ -96,19 +96,19 @@ class Cim(qhal.Oracle):
         for index, size in enumerate(sizes):
             rng = np.random.default_rng([seed, index])
             if machine is None or self._redraws:
-                seen = self._seen(spins, rng)
+                seen = spins
+                if self.coefficient_bits is not None:
+                    seen = rounded(spins, self.coefficient_bits, self.rounding, rng)
+                    errors.append(energy_error(spins, seen))
                 machine = Machine(seen, self.fields)
-                errors.append(energy_error(spins, seen))
             now = time.perf_counter()
             share = (start + _SHARE * (time_limit or 0) - now) / (len(sizes) - index)
             end = now + share if time_limit else None
             own, given = given[:size], given[size:]
             spun, done = machine.run(schedules, size, rng, self.num_steps, end, 2 * own - 1)
-            states.append(spun)
+            bits = (spun > 0).astype(np.int8)
+            states.append(descend(exact, bits) if self.descent else bits)
             steps = min(steps, done)
-        bits = (np.concatenate(states) > 0).astype(np.int8)
-        if self.descent:
-            bits = descend(exact, bits)
         info: dict[str, Any] = {
             "num_steps": steps,
             "descent": self.descent,
@@ -122,17 +122,11 @@ class Cim(qhal.Oracle):
                 "dynamic_range_bits": dynamic_range_bits(spins),
                 "energy_error_rms": min(float(np.mean(errors)) * unit, largest),
             }
-        return bits, info
+        return np.concatenate(states), info
 
     @property
     def _redraws(self) -> bool:
         return self.coefficient_bits is not None and self.rounding == "stochastic"
-
-    def _seen(self, spins: QuadraticForm, rng: np.random.Generator) -> QuadraticForm:
-        """The coefficients that the dynamics see."""
-        if self.coefficient_bits is None:
-            return spins
-        return rounded(spins, self.coefficient_bits, self.rounding, rng)
 
     def _batch_sizes(self, num_reads: int) -> list[int]:
         """How many replicas run side by side, one batch after the other."""

@@ -29,6 +29,7 @@ class Machine:
         self._size = form.num_variables
         self._ancilla = fields == "ancilla" and form.has_linear
         self._mean = fields == "mean"
+        self._step_s: float | None = None  # time of one step of the last batch
         self.kernel = make_kernel(Forces.of(with_ancilla(form) if self._ancilla else form))
 
     def run(
@@ -48,20 +49,21 @@ class Machine:
         """
         replicas = Replicas.share(schedules, num_replicas, len(given))
         batch = self._begin(replicas, rng, given)
-        done, progress, stride = 0, 0.0, 1 / num_steps
+        done, progress, began = 0, 0.0, time.perf_counter()
         while progress < 1 - 1e-9:
-            began = time.perf_counter()
-            steps = max(1, min(_CHUNK, round((1 - progress) / stride)))
+            stride = 1 / num_steps
+            chunk = 1 if self._step_s is None else _CHUNK
+            if end is not None and self._step_s is not None:
+                steps_left = max(1, int((end - time.perf_counter()) / self._step_s))
+                stride = max(stride, (1 - progress) / steps_left)
+            steps = max(1, min(chunk, round((1 - progress) / stride)))
             if self._mean:
                 np.abs(batch.x).mean(axis=0, out=batch.amplitude)
             self.kernel.advance(batch, replicas.pump_at(progress + stride * np.arange(steps)))
             self.kernel.record(batch, 0, replicas.num_cac)
             done += steps
             progress += stride * steps
-            if end is not None:
-                now = time.perf_counter()
-                steps_left = max(1, int((end - now) / (now - began) * steps))
-                stride = max(stride, (1 - progress) / steps_left)
+            self._step_s = (time.perf_counter() - began) / done
         self.kernel.record(batch, replicas.num_cac, num_replicas)
         return self._read(batch), done
 

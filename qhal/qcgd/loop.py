@@ -21,6 +21,7 @@ from qhal.qcgd.rules import make_rule
 from qhal.samples import Samples, Solution, Status, StopReason
 
 DEFAULT_ITERATIONS = 50
+SHARES = 10
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class Run:
         """One oracle call with its own seed and what is left of the time."""
         seed = int(np.random.SeedSequence([self.seed, self.calls]).generate_state(1)[0])
         samples = self.oracle.sample(
-            qubo, num_reads=self.num_reads, seed=seed, time_limit=self._remaining()
+            qubo, num_reads=self.num_reads, seed=seed, time_limit=self._share()
         )
         self.calls += 1
         self.oracle_time += samples.time_s
@@ -158,7 +159,7 @@ class Run:
             return StopReason.PROVED
         if self.harvest.best.objective is None and self.oracle.info.exact and self.calls == 1:
             self.infeasible, samples = proves_infeasible(
-                self.lifting, self.oracle, self.seed, time_limit=self._remaining()
+                self.lifting, self.oracle, self.seed, time_limit=self._share()
             )
             self.calls += 1
             self.oracle_time += samples.time_s
@@ -176,11 +177,15 @@ class Run:
             return StopReason.TIME_LIMIT
         return None
 
-    def _remaining(self) -> float | None:
-        """Seconds for the next call (None: no limit)."""
+    def _share(self) -> float | None:
+        """Seconds for the next call (None: no limit): an equal share of what is left.
+
+        At least a tenth of it, as an exact oracle often needs few rounds, but long ones.
+        """
         if self.limits.time_limit is None:
             return None
-        return max(1e-3, self.limits.time_limit - self._elapsed())
+        rounds = min(SHARES, max(1, self.limits.iterations - len(self.history)))
+        return max(1e-3, (self.limits.time_limit - self._elapsed()) / rounds)
 
     def _elapsed(self) -> float:
         return time.perf_counter() - self.start

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-# Symmetric matrices with more than this share of entries are kept dense: from there on BLAS on
-# all n^2 entries is faster than any sparse product.
+# Symmetric matrices with more than this share of entries are kept dense: from there on products
+# with all n² entries, in order, are faster than with the present ones only.
 DENSE_SHARE = 0.35
 
 # Coefficients below this are zero: 1 / norm of a row must stay finite.

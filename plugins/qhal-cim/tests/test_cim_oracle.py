@@ -1,9 +1,11 @@
 """The oracle `cim`: minima, corners, seeds, limits, options."""
 
+import inspect
 import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import dimod
 import numpy as np
@@ -236,3 +238,10 @@ def test_it_stands_in_for_oceans_simulated_annealing():
         ising = sampler.sample_ising({"a": 1.0}, {("a", "b"): -1.0}, num_reads=5, seed=0)
         assert ising.first.sample == {"a": -1, "b": -1}
     assert CimSampler(dynamics="bsb").sample_qubo({("x", "x"): -1}).first.sample == {"x": 1}
+
+
+def test_every_option_is_documented():
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    for option in inspect.signature(Cim).parameters:
+        assert f"| `{option}` |" in readme
+        assert f"\n    {option} : " in Cim.__doc__

@@ -269,7 +269,7 @@ def _certify(
         if solution.feasible:
             raise InputError(f"oracle {oracle.info.name!r} calls a solved problem infeasible.")
         status = Status.INFEASIBLE
-    elif meets(solution.objective, bound):
+    elif meets(problem, solution.objective, bound):
         status = Status.OPTIMAL
     else:
         status = solution.status

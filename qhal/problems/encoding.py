@@ -7,8 +7,10 @@ bit u with the non-negative form 3u + xy - 2ux - 2uy (Rosenberg 1975), and the r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
@@ -45,11 +47,13 @@ class _Row:
     sense: str
     rhs: float
     label: str
+    tolerance: float = FEASIBILITY_TOLERANCE  # in the row's own units
+    whole: bool = False
 
     def negated(self, sense: str) -> _Row:
         linear = {i: -value for i, value in self.linear.items()}
         products = {pair: -value for pair, value in self.products.items()}
-        return _Row(linear, products, sense, -self.rhs, self.label)
+        return _Row(linear, products, sense, -self.rhs, self.label, self.tolerance, self.whole)
 
 
 def _rows_over_bits(problem: Qcbo, code: IntegerCode) -> Iterator[_Row]:
@@ -115,24 +119,24 @@ class _Builder:
 
     def _settled(self, row: _Row, low: float, high: float) -> bool:
         """Whether the range of the left-hand side alone decides the row."""
-        if row.rhs < low - FEASIBILITY_TOLERANCE or (
-            row.sense == "==" and row.rhs > high + FEASIBILITY_TOLERANCE
-        ):
+        if row.rhs < low - row.tolerance or (row.sense == "==" and row.rhs > high + row.tolerance):
             self.contradiction = self.contradiction or row.label
             return True
         if row.sense == "<=":
-            return high <= row.rhs + FEASIBILITY_TOLERANCE
-        return high - low <= FEASIBILITY_TOLERANCE
+            return high <= row.rhs + row.tolerance
+        return max(row.rhs - low, high - row.rhs) <= row.tolerance
 
     def _as_form(self, row: _Row, low: float, high: float) -> bool:
         """Keep the row as a form if it asks for the extreme value of its left-hand side."""
-        if abs(row.rhs - low) <= FEASIBILITY_TOLERANCE:
-            self.forms.append(_whole(row))
-            return True
         if row.sense == "==" and abs(row.rhs - high) <= FEASIBILITY_TOLERANCE:
-            self.forms.append(_whole(row.negated("==")))
-            return True
-        return False
+            row, low = row.negated("=="), -high
+        if abs(row.rhs - low) > FEASIBILITY_TOLERANCE:
+            return False
+        row.rhs = low
+        form = _whole(row)
+        self.exact = self.exact and form.whole
+        self.forms.append(form)
+        return True
 
     def _linearise(self, row: _Row) -> None:
         """Replace each product of `row` by a helper bit."""
@@ -178,9 +182,9 @@ class _Builder:
 
     def _indivisible(self, row: _Row) -> bool:
         """Whether an equality over coprime whole numbers has a fractional right-hand side."""
-        if not _is_whole(row):
+        if not row.whole:
             self.exact = False
-        elif row.sense == "==" and abs(row.rhs - round(row.rhs)) > FEASIBILITY_TOLERANCE:
+        elif row.sense == "==" and row.rhs != round(row.rhs):
             self.contradiction = self.contradiction or row.label
             return True
         return False
@@ -189,9 +193,12 @@ class _Builder:
         self, row: _Row, low: float, index: int, num_bits: int, slacks: list[Slack]
     ) -> int:
         """Turn ``<=`` into ``==`` by a slack in 0 .. rhs - low; returns the new number of bits."""
-        if _is_whole(row):
-            row.rhs = float(np.floor(row.rhs + FEASIBILITY_TOLERANCE))
+        if row.whole:
+            row.rhs = float(np.floor(row.rhs))
             step, span = 1.0, round(row.rhs - low)
+        elif row.rhs - low <= row.tolerance:
+            row.rhs = low
+            return num_bits
         else:
             step, span = (row.rhs - low) / GRID_STEPS, GRID_STEPS
         if span > 2**52:
@@ -207,20 +214,26 @@ class _Builder:
 
 
 def _whole(row: _Row) -> _Row:
-    """`row` with coprime whole coefficients, if a factor does that (the sense stays)."""
+    """`row` with coprime whole coefficients, if a factor does that (the sense stays).
+
+    Not if a violation of one unit would be within the tolerance on the unscaled row.
+    """
     factor = whole_number_factor([*row.linear.values(), *row.products.values()])
-    if factor is None:
+    if factor is None or factor * Fraction(FEASIBILITY_TOLERANCE) >= Fraction(1, 2):
         return row
-    linear = {i: float(round(value * factor)) for i, value in row.linear.items()}
-    products = {pair: float(round(value * factor)) for pair, value in row.products.items()}
-    rhs = row.rhs * factor
-    if abs(rhs - round(rhs)) <= FEASIBILITY_TOLERANCE:
-        rhs = float(round(rhs))
-    return _Row(linear, products, row.sense, rhs, row.label)
-
-
-def _is_whole(row: _Row) -> bool:
-    return all(value == round(value) for value in row.linear.values())
+    tolerance = factor * Fraction(FEASIBILITY_TOLERANCE)
+    linear = {i: float(round(Fraction(value) * factor)) for i, value in row.linear.items()}
+    products = {
+        pair: float(round(Fraction(value) * factor)) for pair, value in row.products.items()
+    }
+    rhs = Fraction(row.rhs) * factor
+    if row.sense == "<=":
+        side = float(math.floor(rhs + tolerance))
+    else:
+        side = float(round(rhs)) if abs(rhs - round(rhs)) <= tolerance else float(rhs)
+        if side == round(side) and abs(rhs - round(rhs)) > tolerance:
+            side = float(math.floor(rhs)) + 0.5
+    return _Row(linear, products, row.sense, side, row.label, 0.0, True)
 
 
 def _extremes(row: _Row) -> tuple[float, float]:

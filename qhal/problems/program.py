@@ -40,8 +40,8 @@ class IntegerCode:
     @property
     def is_identity(self) -> bool:
         """Whether every variable is one bit and equals it."""
-        rows, columns = self.weights.shape
-        return rows == columns and not self.lower.any() and bool((self.weights.data == 1).all())
+        one_each = bool((np.diff(self.weights.indptr) == 1).all())
+        return one_each and not self.lower.any() and bool((self.weights.data == 1).all())
 
     def decode(self, bits: States) -> Values:
         """Values (num_states, n) of `bits` (num_states, num_bits)."""

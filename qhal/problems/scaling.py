@@ -10,7 +10,7 @@ MAX_DENOMINATOR = 10_000
 MAX_WHOLE = 2**45
 
 
-def whole_number_factor(coefficients: Iterable[float]) -> float | None:
+def whole_number_factor(coefficients: Iterable[float]) -> Fraction | None:
     """The factor that makes all `coefficients` coprime whole numbers, or None if there is none.
 
     A coefficient counts as the fraction p/q, q <= 10^4, that it equals to relative 1e-12 (0.1 is
@@ -24,10 +24,10 @@ def whole_number_factor(coefficients: Iterable[float]) -> float | None:
             return None
         fractions.append(fraction)
     if not fractions:
-        return 1.0
+        return Fraction(1)
     denominator = math.lcm(*(fraction.denominator for fraction in fractions))
     numerators = [int(fraction * denominator) for fraction in fractions]
     divisor = math.gcd(*numerators) or 1
     if max(map(abs, numerators)) // divisor > MAX_WHOLE:
         return None
-    return denominator / divisor
+    return Fraction(denominator, divisor)

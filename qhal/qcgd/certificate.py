@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -60,14 +61,15 @@ def _next_attainable(problem: Qcbo, bound: float) -> float:
         return bound
     if not coefficients:
         return max(bound, problem.offset)
-    return math.ceil((bound - problem.offset) * factor - 1e-6) / factor + problem.offset
+    units = (Fraction(bound) - Fraction(problem.offset)) * factor - Fraction(1, 10**6)
+    return float(math.ceil(units) / factor + Fraction(problem.offset))
 
 
-def meets(objective: float | None, bound: float | None) -> bool:
-    """Whether a proved bound meets the objective, to relative 1e-9."""
+def meets(problem: Qcbo, objective: float | None, bound: float | None) -> bool:
+    """Whether a proved bound meets the objective, to 1e-9 of what the variables contribute."""
     if objective is None or bound is None:
         return False
-    return objective - bound <= MEETS * max(1.0, abs(objective))
+    return objective - bound <= MEETS * abs(objective - problem.offset) + 4 * math.ulp(objective)
 
 
 def proves_infeasible(
@@ -80,4 +82,6 @@ def proves_infeasible(
     qubo = lifting.qubo(lifting.signed.astype(np.float64) / lifting.scale, with_objective=False)
     samples = oracle.sample(qubo, seed=seed, **limits)
     bound = samples.lower_bound
-    return lifting.program.exact and bound is not None and bound > 0.5, samples
+    if bound is None or not lifting.program.exact:
+        return False, samples
+    return bound - rounding_margin(qubo) > 0.5, samples

@@ -72,6 +72,10 @@ class Lifting:
         self._forms_linear_t = sp.csr_array(forms.linear.T)
         self._products_t = sp.csr_array(forms.products.T)
         self._objective = sp.csr_array(program.objective.matrix)
+        # A slack on a grid meets its row to half a step.
+        self._tolerances = np.full(len(program.rhs), 1e-6)
+        for slack in program.slacks:
+            self._tolerances[slack.row] += 0.0 if slack.step == 1.0 else slack.step / 2
 
     @property
     def num_multipliers(self) -> int:
@@ -126,7 +130,7 @@ class Lifting:
         """Objectives and residuals of `bits` (k, N)."""
         rows = self.program.row_residuals(bits)
         forms = self.program.form_residuals(bits)
-        met = (np.abs(rows).max(axis=1, initial=0.0) <= 1e-6) & (
+        met = (np.abs(rows) <= self._tolerances).all(axis=1) & (
             forms.max(axis=1, initial=0.0) <= 1e-6
         )
         objectives = self.program.objective.energies(bits) / self.scale

@@ -155,9 +155,11 @@ class Run:
 
     def _proof(self) -> StopReason | None:
         """Whether bound and value meet; with an exact oracle, also whether nothing is feasible."""
-        if meets(self.harvest.best.objective, self.lower_bound):
+        if meets(self.problem, self.harvest.best.objective, self.lower_bound):
             return StopReason.PROVED
-        if self.harvest.best.objective is None and self.oracle.info.exact and self.calls == 1:
+        affordable = self.limits.max_oracle_calls != 1
+        nothing = self.harvest.best.objective is None
+        if nothing and affordable and self.oracle.info.exact and self.calls == 1:
             self.infeasible, samples = proves_infeasible(
                 self.lifting, self.oracle, self.seed, time_limit=self._share()
             )
@@ -214,7 +216,7 @@ class Run:
 
     def _solution(self, reason: StopReason) -> Solution:
         best, nearest = self.harvest.best, self.harvest.nearest
-        certified = self.infeasible or meets(best.objective, self.lower_bound)
+        certified = self.infeasible or meets(self.problem, best.objective, self.lower_bound)
         if self.infeasible:
             status = Status.INFEASIBLE
         elif best.objective is None:

@@ -75,6 +75,8 @@ class Level:
             self._delta = min(2.0 * self._delta, MAX_DELTA_GROWTH * DELTA)
             return self.multipliers
         self._delta /= 2.0
+        # What an earlier, weaker penalty let through would undo the relaxation.
+        self._objectives, self._residuals = self._objectives[:0], self._residuals[:0]
         return 0.7 * self.multipliers
 
     def _add_cuts(self, atoms: Atoms, energies: FloatArray, level: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,13 +41,18 @@ class QuadraticForm:
         return not sp.issparse(self.matrix)
 
     @property
+    def num_entries(self) -> int:
+        """How many entries of `matrix` are stored."""
+        return int(self.matrix.size)
+
+    @cached_property
     def has_linear(self) -> bool:
         """Whether the linear terms are more than the rounding errors of sums of couplings."""
         return bool((np.abs(self.linear) > 1e-12 * self.reach()).any())
 
     def reach(self) -> np.ndarray:
         """Σ_j |M_ij|, shape (n,)."""
-        return np.asarray(abs(self.matrix).sum(axis=1))
+        return _sizes_summed(self.matrix)
 
     def pairs(self) -> np.ndarray:
         """The coefficients of the pairs (zeros may be among them), each twice."""
@@ -60,7 +66,7 @@ def over_bits(qubo: Any) -> tuple[QuadraticForm, float]:
     """
     upper = qubo.matrix
     entries = upper.data if sp.issparse(upper) else upper
-    largest = float(np.abs(entries).max(initial=0.0))
+    largest = max(float(entries.max(initial=0.0)), -float(entries.min(initial=0.0)))
     unit = 1e28 if largest > 1e280 else 1e-200 if 0 < largest < 1e-100 else 1.0
     if unit != 1:
         upper = upper / unit
@@ -71,7 +77,8 @@ def over_bits(qubo: Any) -> tuple[QuadraticForm, float]:
         return _stored(strict + strict.T, linear), unit
     symmetric = upper + upper.T
     np.fill_diagonal(symmetric, 0)
-    symmetric[np.abs(symmetric) < _SMALLEST] = 0
+    for block in _blocks(symmetric):
+        block[np.abs(block) < _SMALLEST] = 0
     return _stored(symmetric, linear), unit
 
 
@@ -134,7 +141,8 @@ class Forces:
         weight[lone] = np.abs(form.linear[lone])
         scale = np.divide(-1.0, weight, out=np.zeros_like(weight), where=weight > 0)
         if form.is_dense:
-            matrix: Any = (form.matrix * scale[:, np.newaxis]).astype(np.float32)
+            matrix: Any = np.empty(form.matrix.shape, np.float32)
+            np.multiply(form.matrix, scale[:, np.newaxis], out=matrix, casting="same_kind")
         else:
             rows = np.repeat(scale, np.diff(form.matrix.indptr))
             data = (form.matrix.data * rows).astype(np.float32)
@@ -142,7 +150,7 @@ class Forces:
                 (data, form.matrix.indices.astype(np.int32), form.matrix.indptr.astype(np.int32)),
                 shape=form.matrix.shape,
             )
-        reach = np.asarray(abs(matrix).sum(axis=1))
+        reach = _sizes_summed(matrix)
         # A field beyond the sum of its row's couplings decides the spin; twice that is plenty.
         limit = 2.0 * reach + 1.0
         field = np.clip(form.linear * scale, -limit, limit).astype(np.float32)
@@ -157,11 +165,27 @@ class Forces:
 def _row_norms(form: QuadraticForm) -> np.ndarray:
     n = form.num_variables
     if form.is_dense:
-        largest = np.abs(form.matrix).max(axis=1, initial=0.0)
-        ratios = form.matrix / np.where(largest > 0, largest, 1.0)[:, np.newaxis]
-        return largest * np.sqrt(np.einsum("ij,ij->i", ratios, ratios))
+        return np.concatenate([_norms(block) for block in _blocks(form.matrix)])
     rows = np.repeat(np.arange(n), np.diff(form.matrix.indptr))
     largest = np.zeros(n)
     np.maximum.at(largest, rows, np.abs(form.matrix.data))
     ratios = form.matrix.data / largest[rows]
     return largest * np.sqrt(np.bincount(rows, ratios * ratios, minlength=n))
+
+
+def _norms(rows: np.ndarray) -> np.ndarray:
+    largest = np.abs(rows).max(axis=1, initial=0.0)
+    ratios = rows / np.where(largest > 0, largest, 1.0)[:, np.newaxis]
+    return largest * np.sqrt(np.einsum("ij,ij->i", ratios, ratios))
+
+
+def _sizes_summed(matrix: Any) -> np.ndarray:
+    """Σ_j |M_ij|."""
+    if sp.issparse(matrix):
+        return np.asarray(abs(matrix).sum(axis=1))
+    return np.concatenate([np.abs(block).sum(axis=1) for block in _blocks(matrix)])
+
+
+def _blocks(matrix: np.ndarray) -> list[np.ndarray]:
+    """A few rows at a time, so that temporary arrays stay in the cache."""
+    return [matrix[start : start + 64] for start in range(0, max(len(matrix), 1), 64)]

@@ -10,7 +10,7 @@ def qhal_oracle() -> qhal.OracleInfo:
     """Describe the oracle."""
     return qhal.OracleInfo(
         name="cim",
-        summary="simulated coherent Ising machine (amplitude-corrected and ballistic bifurcation)",
+        summary="simulated coherent Ising machine (fast, or physical with its quantum noise)",
         factory="qhal_cim.oracle:Cim",
         seeded=True,
         honours_time_limit=True,

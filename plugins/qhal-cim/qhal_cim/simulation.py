@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 
 from qhal_cim.forms import Forces, QuadraticForm, with_ancilla
 from qhal_cim.kernels import Batch, make_kernel
+from qhal_cim.ramp import Ramp
 from qhal_cim.schedules import Replicas, Schedule
 
 FIELDS = ("target", "mean", "ancilla")
-
-# Steps between two looks at the clock and at the signs of chaotic replicas.
-_CHUNK = 10
 
 
 class Machine:
@@ -23,18 +19,19 @@ class Machine:
     ----------
     form : over s in {-1, +1}^n
     fields : ``"target"``, ``"mean"`` or ``"ancilla"``; see `qhal_cim.oracle.Cim`
+    schedules : shared out over the replicas
     """
 
-    def __init__(self, form: QuadraticForm, fields: str) -> None:
+    def __init__(self, form: QuadraticForm, fields: str, schedules: tuple[Schedule, ...]) -> None:
         self._size = form.num_variables
         self._ancilla = fields == "ancilla" and form.has_linear
         self._mean = fields == "mean"
-        self._step_s: float | None = None  # time of one step of the last batch
+        self._schedules = schedules
+        self._ramp = Ramp()
         self.kernel = make_kernel(Forces.of(with_ancilla(form) if self._ancilla else form))
 
     def run(
         self,
-        schedules: tuple[Schedule, ...],
         num_replicas: int,
         rng: np.random.Generator,
         num_steps: int,
@@ -47,25 +44,22 @@ class Machine:
         the ramps are shortened, not cut off. The replicas of the spin states `given` start from
         them with their pump half-way up, and never return anything worse.
         """
-        replicas = Replicas.share(schedules, num_replicas, len(given))
+        replicas = Replicas.share(self._schedules, num_replicas, len(given))
         batch = self._begin(replicas, rng, given)
-        done, progress, began = 0, 0.0, time.perf_counter()
-        while progress < 1 - 1e-9:
-            stride = 1 / num_steps
-            chunk = 1 if self._step_s is None else _CHUNK
-            if end is not None and self._step_s is not None:
-                steps_left = max(1, int((end - time.perf_counter()) / self._step_s))
-                stride = max(stride, (1 - progress) / steps_left)
-            steps = max(1, min(chunk, round((1 - progress) / stride)))
+        done = 0
+        for progress in self._ramp.chunks(num_steps, end):
             if self._mean:
                 np.abs(batch.x).mean(axis=0, out=batch.amplitude)
-            self.kernel.advance(batch, replicas.pump_at(progress + stride * np.arange(steps)))
+            self.kernel.advance(batch, replicas.pump_at(progress))
             self.kernel.record(batch, 0, replicas.num_cac)
-            done += steps
-            progress += stride * steps
-            self._step_s = (time.perf_counter() - began) / done
+            done += progress.size
         self.kernel.record(batch, replicas.num_cac, num_replicas)
         return self._read(batch), done
+
+    @property
+    def kernel_name(self) -> str:
+        """What computes the dynamics."""
+        return self.kernel.name
 
     def _begin(self, replicas: Replicas, rng: np.random.Generator, given: np.ndarray) -> Batch:
         order = self.kernel.order

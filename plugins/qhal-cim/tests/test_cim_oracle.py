@@ -14,8 +14,10 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 from qhal_cim import Cim, CimSampler
+from qhal_cim.ramp import Deadline
 
 import qhal
+from qhal.testing import check_oracle
 
 OPTIONS = [
     {},
@@ -26,6 +28,10 @@ OPTIONS = [
     {"coefficient_bits": 8},
     {"coefficient_bits": 6, "rounding": "nearest", "fields": "ancilla"},
     {"coefficient_bits": 5, "rounding": "clipped", "descent": True},
+    {"profile": "qboson-550"},
+    {"dynamics": "dopo"},
+    {"dynamics": "dopo", "fields": "mean"},
+    {"dynamics": "dopo", "fields": "ancilla", "coefficient_bits": 8},
 ]
 
 
@@ -156,6 +162,28 @@ def test_time_limit_shortens_the_ramp(density):
     assert samples.energies.mean() < control.energies.mean()
 
 
+def test_no_time_left_means_fewer_reads_but_the_best_initial_state():
+    qubo = random_qubo(300, 6)
+    good = Cim(num_steps=100).sample(qubo, num_reads=20, seed=0).states[:1]
+    random = np.random.default_rng(0).integers(0, 2, (300, 300))
+    samples = Cim().sample(
+        qubo, num_reads=2000, time_limit=1e-4, initial_states=np.vstack([random, good])
+    )
+    assert len(samples) == 125  # the first of 16 batches
+    assert samples.energies[0] <= qubo.energies(good)[0]
+
+
+def test_deadline_leaves_time_for_what_comes_after_the_dynamics():
+    now = time.perf_counter()
+    assert Deadline(now, None, 100, 10**6).share(1, 100, 0.0) is None
+    assert not Deadline(now, None, 100, 10**6).passed
+    assert Deadline(now - 11, 10, 100, 0).passed
+    deadline = Deadline(now, 10, 100, 0)
+    assert deadline.share(2, 100, 1.0) - now == pytest.approx((9.7 - 1) / 2, abs=0.1)
+    deadline.descended(50, 2.0)
+    assert deadline.share(1, 50, 1.0) - now == pytest.approx(9.7 - 2, abs=0.1)
+
+
 def test_time_limit_that_does_not_bind_changes_nothing():
     qubo = random_qubo(40, 7)
     free = Cim(num_steps=50).sample(qubo, num_reads=10, seed=3)
@@ -163,7 +191,9 @@ def test_time_limit_that_does_not_bind_changes_nothing():
     assert (free.states == bound.states).all()
 
 
-@pytest.mark.parametrize("options", [{}, {"fields": "ancilla"}, {"dynamics": "cac"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"fields": "ancilla"}, {"dynamics": "cac"}, {"dynamics": "dopo"}], ids=str
+)
 def test_initial_states_are_never_lost(options):
     qubo = penalty_qubo(60, 8)
     good = Cim(num_steps=1000).sample(qubo, num_reads=50, seed=0).states[:3]
@@ -172,8 +202,13 @@ def test_initial_states_are_never_lost(options):
     assert seeded.energies[0] <= qubo.energies(good).min()
     assert np.sort(seeded.energies)[2] <= qubo.energies(good).max()
     assert seeded.energies[0] < short.sample(qubo, num_reads=9, seed=1).energies[0]
-    many = short.sample(qubo, num_reads=2, seed=1, initial_states=good)
-    assert len(many) == 2
+    # More states than reads: the best ones are used, wherever they stand.
+    random = np.random.default_rng(2).integers(0, 2, (40, qubo.num_variables))
+    crowd = np.vstack([random, good[-1:], random, good[:-1]])
+    assert qubo.energies(random).min() > qubo.energies(good).max()
+    two = short.sample(qubo, num_reads=2, seed=1, initial_states=crowd)
+    assert len(two) == 2
+    assert two.energies[1] <= np.sort(qubo.energies(good))[1]
 
 
 def test_input_is_not_changed():
@@ -196,6 +231,9 @@ def test_input_is_not_changed():
         ({"fields": "none"}, "fields must be one of target"),
         ({"descent": "yes"}, "descent must be True or False"),
         ({"bits": 8}, "no option 'bits'"),
+        ({"profile": "qboson-55"}, "profile must be one of .*did you mean 'qboson-550'"),
+        ({"profile": "qboson-550", "coefficient_bits": 12}, "has coefficients of 8 bits"),
+        ({"profile": "qboson-550", "fields": "mean"}, "holds fields by an ancilla spin"),
     ],
 )
 def test_wrong_options(options, message):
@@ -221,6 +259,42 @@ def test_info_and_description():
     full = Cim().sample(qhal.Qubo(matrix), num_reads=7, seed=0).info
     assert full["descent"] is True
     assert "coefficient_bits" not in full
+
+
+def test_profile_has_the_limits_of_the_machine():
+    oracle = qhal.get_oracle("cim", profile="qboson-550", num_steps=2)
+    assert oracle.info.max_variables == 550
+    assert oracle.info.coefficient_bits == oracle.coefficient_bits == 8
+    assert Cim().info.max_variables is None
+    for n in (550, 551):
+        couplings = sp.csr_array(sp.diags_array(np.ones(n - 1), offsets=1))
+        for field in (0.0, 1.0):
+            problem = qhal.Ising(couplings, np.full(n, field))
+            if n == 550 and not field:
+                assert oracle.sample(problem, num_reads=2).states.shape == (2, 550)
+                continue
+            message = "at most 550 variables" if n > 550 else "550 spins, one of which"
+            with pytest.raises(qhal.InputError, match=message):
+                oracle.sample(problem, num_reads=2)
+    with_fields = qhal.Qubo(sp.csr_array(sp.diags_array(np.ones(549))))
+    assert oracle.sample(with_fields, num_reads=2).states.shape == (2, 549)
+
+
+@pytest.mark.parametrize(("largest", "warns"), [(127.0, False), (300.0, True)])
+def test_profile_warns_of_coefficients_that_do_not_fit(largest, warns):
+    couplings = np.zeros((3, 3))
+    couplings[0, 1], couplings[1, 2] = largest, 1.0
+    info = Cim(profile="qboson-550").sample(qhal.Ising(couplings, np.zeros(3)), num_reads=5).info
+    assert info["dynamic_range_bits"] == pytest.approx(np.log2(largest))
+    assert ("warning" in info) == warns
+    if warns:
+        assert "need 9.2 bits, sign included, but the machine has 8" in info["warning"]
+
+
+@pytest.mark.parametrize("options", [{"dynamics": "dopo"}, {"profile": "qboson-550"}], ids=str)
+def test_conformance(options):
+    report = check_oracle(Cim(**options))
+    assert report.passed, report
 
 
 def test_it_stands_in_for_oceans_simulated_annealing():

@@ -15,7 +15,7 @@ from qhal.networks.fip import encode_network
 from qhal.networks.network import Network
 from qhal.networks.spec import Ints, NetworkSpec
 from qhal.oracle import Oracle, checked_seed
-from qhal.problems.arrays import FloatArray
+from qhal.problems.arrays import FloatArray, distinct_rows
 from qhal.problems.qcbo import Values
 from qhal.qcgd.loop import Callback, Limits, run
 from qhal.samples import Solution
@@ -87,8 +87,7 @@ class CandidatePool:
         if len(self._losses):
             bits = np.vstack([self._values, bits])
             losses = np.concatenate([self._losses, losses])
-        _, first = np.unique(bits, axis=0, return_index=True)
-        kept = np.sort(first)
+        kept = np.sort(distinct_rows(bits)[0])
         kept = kept[np.argsort(losses[kept], kind="stable")][:POOL_SIZE]
         self._values, self._losses = bits[kept], losses[kept]
 

@@ -77,6 +77,24 @@ def as_states(value: Any, num_variables: int, what: str = "states") -> States:
     return np.ascontiguousarray(states, dtype=np.int8)
 
 
+def distinct_rows(
+    rows: npt.NDArray[Any],
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Where each distinct row of `rows` stands first, and how often it stands there.
+
+    Rows are compared as bytes, which is several times faster than `numpy.unique` with an axis;
+    non-negative whole numbers come in lexicographic order.
+    """
+    if rows.shape[1] == 0 or len(rows) == 0:
+        count = min(len(rows), 1)
+        return np.arange(count), np.full(count, len(rows))
+    order = ">i8" if rows.dtype.kind in "iu" else rows.dtype
+    flat = np.ascontiguousarray(rows, dtype=order)
+    keys = flat.view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1]))).ravel()
+    _, first, counts = np.unique(keys, return_index=True, return_counts=True)
+    return first, counts
+
+
 def compact(matrix: Matrix) -> Matrix:
     """The cheaper of the two storages: CSR below a quarter of the entries, else dense."""
     if sp.issparse(matrix):

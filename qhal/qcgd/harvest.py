@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from qhal.problems.arrays import FloatArray, States
+from qhal.problems.arrays import FloatArray, States, distinct_rows
 from qhal.problems.program import BinaryProgram
 from qhal.problems.qcbo import Values
 from qhal.qcgd.lifting import Atoms, Lifting
@@ -65,7 +65,9 @@ class Harvest:
         lift) and with helper and slack bits recomputed (only those say whether it is feasible).
         """
         source = self._source
-        values, counts = np.unique(self.program.values(states), axis=0, return_counts=True)
+        values = self.program.values(states)
+        first, counts = distinct_rows(values)
+        values = values[first]
         violations = source.max_violations(values)
         feasible = source.feasible(values)
         if self.nearest is None or violations.min() < self.nearest[0]:
@@ -79,7 +81,8 @@ class Harvest:
         elif improved and self._polish is not None and self.best.values is not None:
             polished = self._polish(self.best.values)[np.newaxis, :]
             self.best.offer(source.objectives(polished), polished)
-        bits = np.unique(np.vstack([self.program.complete(values), states]), axis=0)
+        bits = np.vstack([self.program.complete(values), states])
+        bits = bits[distinct_rows(bits)[0]]
         return self.lifting.atoms(bits, float(counts[feasible].sum() / counts.sum()))
 
     def _offer_completed(self, values: Values) -> None:

@@ -16,6 +16,7 @@ from qhal.problems.qcbo import Qcbo
 from qhal.problems.qubo import Qubo
 from qhal.qcgd.certificate import meets, proved_bound, proves_infeasible
 from qhal.qcgd.harvest import Harvest, Observer
+from qhal.qcgd.interrupt import Interrupt
 from qhal.qcgd.lifting import Atoms, Lifting, dynamic_range_bits
 from qhal.qcgd.rules import make_rule
 from qhal.samples import Samples, Solution, Status, StopReason
@@ -106,16 +107,22 @@ class Run:
         self.harvest = Harvest(self.lifting, polish, observer)
         self.lower_bound: float | None = None
         self.infeasible = False
+        self.interrupt = Interrupt()
         self.calls, self.oracle_time = 0, 0.0
         self.history: list[RunState] = []
 
     def run(self) -> Solution:
         """Iterate until a limit, a proof, the callback or Ctrl-C ends it."""
-        try:
-            reason = self._contradiction() or self._iterate()
-        except KeyboardInterrupt:
-            reason = StopReason.INTERRUPTED
-        return self._solution(reason)
+        with self.interrupt:
+            try:
+                reason = self._contradiction() or self._iterate()
+            except KeyboardInterrupt:
+                reason = StopReason.INTERRUPTED
+            except Exception:
+                if not self.interrupt.requested:
+                    raise
+                reason = StopReason.INTERRUPTED
+            return self._solution(reason)
 
     def _contradiction(self) -> StopReason | None:
         self.infeasible = self.program.contradiction is not None
@@ -146,9 +153,11 @@ class Run:
     def _ask(self, qubo: Qubo) -> Samples:
         """One oracle call with its own seed and what is left of the time."""
         seed = int(np.random.SeedSequence([self.seed, self.calls]).generate_state(1)[0])
+        self.interrupt.allow(True)
         samples = self.oracle.sample(
             qubo, num_reads=self.num_reads, seed=seed, time_limit=self._share()
         )
+        self.interrupt.allow(False)
         self.calls += 1
         self.oracle_time += samples.time_s
         return samples

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qhal.problems.arrays import FloatArray
+from qhal.problems.arrays import FloatArray, distinct_rows
 from qhal.qcgd.lifting import Atoms, Lifting
 
 START = 3.0
@@ -82,7 +82,7 @@ class Level:
     def _add_cuts(self, atoms: Atoms, energies: FloatArray, level: float) -> None:
         wanted = np.flatnonzero(~atoms.feasible & (energies < level))
         wanted = wanted[np.argsort(energies[wanted], kind="stable")]
-        _, first = np.unique(atoms.residuals[wanted], axis=0, return_index=True)
+        first, _ = distinct_rows(atoms.residuals[wanted])
         lowest = wanted[np.sort(first)][:CUTS_A_ROUND]
         self._objectives = np.concatenate([self._objectives, atoms.objectives[lowest]])[-MAX_CUTS:]
         self._residuals = np.vstack([self._residuals, atoms.residuals[lowest]])[-MAX_CUTS:]

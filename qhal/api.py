@@ -19,7 +19,7 @@ from qhal.problems import Ising, Qcbo, Qubo
 from qhal.qcgd.certificate import meets
 from qhal.qcgd.loop import DEFAULT_ITERATIONS, Callback, Limits, run
 from qhal.registry import get_oracle, load
-from qhal.samples import Solution, Status
+from qhal.samples import Solution, Status, StopReason
 
 DEFAULT_SAMPLES = 20
 DEFAULT_ROUNDS = 10
@@ -84,7 +84,10 @@ def solve(
         callback=callback,
     )
     if certifier is not None and not solution.certified:
-        solution = _certify(solution, qcbo, certifier, time_limit)
+        try:
+            solution = _certify(solution, qcbo, certifier, time_limit)
+        except KeyboardInterrupt:
+            solution = replace(solution, stop_reason=StopReason.INTERRUPTED)
     return replace(solution, versions=versions(solver))
 
 

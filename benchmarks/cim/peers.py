@@ -120,9 +120,9 @@ class _Bqm(Solver):
         record = answer.record
         return np.repeat(record.sample, record.num_occurrences, axis=0)[:, order]
 
+    @abstractmethod
     def sampler(self) -> Any:
         """The sampler of Ocean."""
-        raise NotImplementedError
 
 
 class DwaveSa(_Bqm):

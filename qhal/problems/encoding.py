@@ -166,7 +166,7 @@ class _Builder:
         forms = ConstraintRows(num_bits)
         for form, line in zip(self.forms, _matrix_rows(self.forms, num_bits), strict=True):
             terms = [(i, j, value) for (i, j), value in form.products.items()]
-            forms.add_terms(terms, line, "==", form.rhs, form.label)
+            forms.add_terms(terms, line, "==", form.rhs)
         return BinaryProgram(
             problem,
             code,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from qhal.problems.arrays import (
 )
 from qhal.problems.constraints import ConstraintRows, Constraints
 from qhal.problems.qubo import Qubo
+from qhal.problems.scaling import whole_number_factor
 
 if TYPE_CHECKING:
     import dimod
@@ -175,6 +178,18 @@ class Qcbo:
     def is_binary(self) -> npt.NDArray[np.bool_]:
         """Which variables have the bounds 0 and 1, shape (n,)."""
         return np.asarray((self.lower == 0) & (self.upper == 1))
+
+    @cached_property
+    def objective_step(self) -> Fraction | None:
+        """What the objective moves in: objective - offset is always a whole multiple of it.
+
+        0 for a constant objective, None if the coefficients have no common measure.
+        """
+        matrix = self.quadratic.data if sp.issparse(self.quadratic) else self.quadratic
+        sizes = np.unique(np.abs(np.append(matrix, self.linear)))
+        sizes = sizes[sizes > 0]
+        factor = whole_number_factor(sizes.tolist())
+        return None if factor is None else 1 / factor if len(sizes) else Fraction(0)
 
     def objectives(self, values: Any) -> FloatArray:
         """Objective at `values` (num_states, n), shape (num_states,)."""

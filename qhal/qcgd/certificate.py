@@ -12,7 +12,6 @@ from qhal.oracle import Oracle
 from qhal.problems.arrays import FloatArray
 from qhal.problems.qcbo import Qcbo
 from qhal.problems.qubo import Qubo
-from qhal.problems.scaling import whole_number_factor
 from qhal.qcgd.lifting import Lifting
 from qhal.samples import Samples
 
@@ -53,23 +52,25 @@ def rounding_margin(qubo: Qubo) -> float:
 
 def _next_attainable(problem: Qcbo, bound: float) -> float:
     """`bound` rounded up to the next value that an objective of whole multiples can take."""
-    matrix = problem.quadratic
-    data = matrix[matrix != 0] if isinstance(matrix, np.ndarray) else matrix.data
-    coefficients = [*data.tolist(), *problem.linear[problem.linear != 0].tolist()]
-    factor = whole_number_factor(coefficients)
-    if factor is None:
+    step = problem.objective_step
+    if step is None:
         return bound
-    if not coefficients:
+    if not step:
         return max(bound, problem.offset)
-    units = (Fraction(bound) - Fraction(problem.offset)) * factor - Fraction(1, 10**6)
-    return float(math.ceil(units) / factor + Fraction(problem.offset))
+    steps = (Fraction(bound) - Fraction(problem.offset)) / step - Fraction(1, 10**6)
+    return float(math.ceil(steps) * step + Fraction(problem.offset))
 
 
 def meets(problem: Qcbo, objective: float | None, bound: float | None) -> bool:
-    """Whether a proved bound meets the objective, to 1e-9 of what the variables contribute."""
+    """Whether a proved bound meets the objective: to less than the objective's step.
+
+    An objective without a step counts to 1e-9 of what the variables contribute to it.
+    """
     if objective is None or bound is None:
         return False
-    return objective - bound <= MEETS * abs(objective - problem.offset) + 4 * math.ulp(objective)
+    step = problem.objective_step
+    slack = MEETS * abs(objective - problem.offset) if step is None else float(step) / 2
+    return objective - bound <= slack + 4 * math.ulp(objective)
 
 
 def proves_infeasible(

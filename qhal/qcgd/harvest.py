@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -43,9 +44,15 @@ class Harvest:
     violated sample, for a run that finds nothing feasible.
     """
 
-    def __init__(self, lifting: Lifting, polish: bool, observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        lifting: Lifting,
+        polish: bool,
+        observer: Observer | None = None,
+        deadline: float = math.inf,
+    ) -> None:
         self.lifting = lifting
-        self._observer = observer
+        self._observer, self._deadline = observer, deadline
         self.raw = Incumbent()
         self.best = Incumbent()
         self.nearest: tuple[float, Values] | None = None
@@ -79,7 +86,7 @@ class Harvest:
         if source.completion is not None:
             self._offer_completed(source.completion(values))
         elif improved and self._polish is not None and self.best.values is not None:
-            polished = self._polish(self.best.values)[np.newaxis, :]
+            polished = self._polish(self.best.values, self._deadline)[np.newaxis, :]
             self.best.offer(source.objectives(polished), polished)
         bits = np.vstack([self.program.complete(values), states])
         bits = bits[distinct_rows(bits)[0]]

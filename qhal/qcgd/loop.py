@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -10,6 +11,7 @@ import numpy as np
 
 from qhal.errors import InputError
 from qhal.oracle import Oracle, check_time_limit, checked_seed
+from qhal.problems.arrays import as_scalar
 from qhal.problems.encoding import encode
 from qhal.problems.program import BinaryProgram
 from qhal.problems.qcbo import Qcbo
@@ -54,9 +56,11 @@ class Limits:
     def __post_init__(self) -> None:
         for name in ("iterations", "max_oracle_calls"):
             value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or value != int(value) or value < 1):
+            if value is not None and (type(value) is not int or value < 1):
                 raise InputError(f"{name} must be a whole number of at least 1, not {value!r}.")
         check_time_limit(self.time_limit)
+        if self.target is not None:
+            as_scalar(self.target, "the target")
 
 
 Callback = Callable[[RunState], bool | None]
@@ -104,7 +108,9 @@ class Run:
         _check_size(self.program, oracle)
         self.lifting = Lifting(self.program)
         self.rule = make_rule(method, self.lifting, oracle.info.exact)
-        self.harvest = Harvest(self.lifting, polish, observer)
+        limit = limits.time_limit
+        deadline = math.inf if limit is None else self.start + limit
+        self.harvest = Harvest(self.lifting, polish, observer, deadline)
         self.lower_bound: float | None = None
         self.infeasible = False
         self.interrupt = Interrupt()
@@ -137,10 +143,11 @@ class Run:
             samples = self._ask(qubo)
             atoms = self.harvest.take(samples.states)
             self._raise_bound(proved_bound(self.lifting, qubo, multipliers, samples))
+            reason = self._proof()
             state = self._record(iteration, qubo, samples, atoms)
             if self.callback is not None and self.callback(state) is False:
-                return StopReason.CALLBACK
-            reason = self._proof() or self._exhausted()
+                return reason or StopReason.CALLBACK
+            reason = reason or self._exhausted()
             if reason is not None:
                 return reason
             if not constrained:
@@ -195,7 +202,8 @@ class Run:
         """
         if self.limits.time_limit is None:
             return None
-        rounds = min(SHARES, max(1, self.limits.iterations - len(self.history)))
+        left = self.limits.iterations - len(self.history) if self.lifting.num_multipliers else 1
+        rounds = min(SHARES, max(1, left))
         return max(1e-3, (self.limits.time_limit - self._elapsed()) / rounds)
 
     def _elapsed(self) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import time
 
 import numpy as np
 import scipy.sparse as sp
@@ -31,10 +33,16 @@ class Polish:
         )
         self._swaps = _assignment_table(problem)
 
-    def __call__(self, values: Values) -> Values:
-        """A feasible local minimum reached from the feasible `values` (n,)."""
+    def __call__(self, values: Values, deadline: float = math.inf) -> Values:
+        """A feasible local minimum reached from the feasible `values` (n,).
+
+        Or what was reached when `time.perf_counter` passes `deadline`.
+        """
         current = values.copy()
-        while (better := self._best_move(current)) is not None:
+        while time.perf_counter() < deadline:
+            better = self._best_move(current)
+            if better is None:
+                break
             current = better
         return current
 

@@ -83,7 +83,8 @@ def solve(
         seed=seed,
         callback=callback,
     )
-    if certifier is not None and not solution.certified:
+    interrupted = solution.stop_reason is StopReason.INTERRUPTED
+    if certifier is not None and not solution.certified and not interrupted:
         try:
             solution = _certify(solution, qcbo, certifier, time_limit)
         except KeyboardInterrupt:

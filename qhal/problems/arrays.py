@@ -88,7 +88,7 @@ def distinct_rows(
     if rows.shape[1] == 0 or len(rows) == 0:
         count = min(len(rows), 1)
         return np.arange(count), np.full(count, len(rows))
-    order = ">i8" if rows.dtype.kind in "iu" else rows.dtype
+    order = ">i8" if rows.dtype.kind in "iu" and rows.itemsize > 1 else rows.dtype
     flat = np.ascontiguousarray(rows, dtype=order)
     keys = flat.view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1]))).ravel()
     _, first, counts = np.unique(keys, return_index=True, return_counts=True)

@@ -32,21 +32,19 @@ def proved_bound(
         return None
     if (multipliers[lifting.signed] < 0).any():
         return None
-    bound = samples.lower_bound - rounding_margin(qubo)
+    bound = samples.lower_bound - rounding_margin(qubo, lifting.unit)
     return _next_attainable(lifting.program.source, bound)
 
 
-def rounding_margin(qubo: Qubo) -> float:
-    """By how much a float64 energy of `qubo` can be wrong; 0 if every partial sum is exact."""
+def rounding_margin(qubo: Qubo, unit: float) -> float:
+    """By how much a float64 energy of `qubo` can be wrong; 0 if every partial sum is exact.
+
+    `unit` is what all its coefficients are whole multiples of by construction, 0 if nothing is.
+    """
     data = qubo.matrix.data if qubo.is_sparse else qubo.matrix.ravel()
-    values = np.append(data, qubo.offset)
-    total = float(np.abs(values).sum())
-    for bits in range(0, 60, 4):
-        units = values * 2.0**bits
-        if total * 2.0**bits >= _EXACT_UNITS:
-            break
-        if (units == np.round(units)).all():
-            return 0.0
+    total = float(np.abs(data).sum()) + abs(qubo.offset)
+    if total < unit * _EXACT_UNITS:
+        return 0.0
     return float(np.finfo(np.float64).eps) * (qubo.num_variables + 4) * total
 
 
@@ -85,4 +83,4 @@ def proves_infeasible(
     bound = samples.lower_bound
     if bound is None or not lifting.program.exact:
         return False, samples
-    return bound - rounding_margin(qubo) > 0.5, samples
+    return bound - rounding_margin(qubo, 1.0) > 0.5, samples

@@ -57,7 +57,7 @@ class Harvest:
         self.best = Incumbent()
         self.nearest: tuple[float, Values] | None = None
         source = self._source = lifting.program.source
-        binary = bool(source.is_binary.all())
+        binary = bool(((source.lower >= 0) & (source.upper <= 1)).all())
         self._polish = Polish(source) if polish and binary and source.completion is None else None
 
     @property

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import scipy.sparse as sp
@@ -86,6 +87,21 @@ class Lifting:
     def signed(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Which multipliers must stay >= 0 (lambda and nu), shape (num_multipliers,)."""
         return np.arange(self.num_multipliers) >= len(self.program.rhs)
+
+    @property
+    def unit(self) -> float:
+        """What the QUBO's coefficients are whole multiples of, for multipliers on the grid.
+
+        0 if nothing: then float64 rounds them. Only for an exact program, whose rows are whole.
+        """
+        source = self.program.source
+        if source.objective_step is None:
+            return 0.0
+        parts = (source.objective_step, Fraction(source.offset))
+        shares = [part.denominator for part in parts]
+        if any(share & (share - 1) for share in shares):
+            return 0.0
+        return min(self.scale / 2.0**GRID_BITS, 1.0 / max(shares))
 
     @property
     def residual_scales(self) -> FloatArray:

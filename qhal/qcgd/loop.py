@@ -128,6 +128,9 @@ class Run:
                 if not self.interrupt.requested:
                     raise
                 reason = StopReason.INTERRUPTED
+            self.interrupt.allow(False)
+            if self.interrupt.requested and reason is not StopReason.PROVED:
+                reason = StopReason.INTERRUPTED
             return self._solution(reason)
 
     def _contradiction(self) -> StopReason | None:
@@ -176,9 +179,11 @@ class Run:
         affordable = self.limits.max_oracle_calls != 1
         nothing = self.harvest.best.objective is None
         if nothing and affordable and self.oracle.info.exact and self.calls == 1:
+            self.interrupt.allow(True)
             self.infeasible, samples = proves_infeasible(
                 self.lifting, self.oracle, self.seed, time_limit=self._share()
             )
+            self.interrupt.allow(False)
             self.calls += 1
             self.oracle_time += samples.time_s
             self.harvest.take(samples.states)

@@ -10,10 +10,9 @@ from ortools.sat.python import cp_model
 
 from qhal.oracle import ExactAnswer
 from qhal.problems.qcbo import Qcbo
+from qhal.qcgd.certificate import meets
 from qhal.samples import Status
 from qhal_ortools.model import Model, Outcome, OutOfTime, Values, float_bound
-
-_GAP = 1e-9
 
 
 def solve_qcbo(
@@ -47,9 +46,8 @@ def solve_qcbo(
     best = int(problem.objectives(np.array(kept)).argmin())
     objective = float(problem.objectives(kept[best])[0])  # batches may round the last digit apart
     bound = float_bound(outcome.lower_bound, objective)
-    meets = bound is not None and objective - bound <= _GAP * max(1.0, abs(objective))
     return ExactAnswer(
-        status=Status.OPTIMAL if meets else Status.FEASIBLE,
+        status=Status.OPTIMAL if meets(problem, objective, bound) else Status.FEASIBLE,
         values=kept[best],
         objective=objective,
         lower_bound=bound,

@@ -46,7 +46,7 @@ def solve(
     Parameters
     ----------
     problem : Qcbo, Qubo, Ising, a dimod model (CQM or BQM), or the path of a file
-        An `Ising` (or a BQM of spins) is solved over bits x = (s + 1) / 2.
+        Spins come back as -1 and 1 under their own labels.
     oracle : name of an installed oracle (see `qhal.list_oracles`) or an `Oracle`
     oracle_options : keyword arguments of the oracle's class, with a name only
     method : "level" (default), "frank-wolfe" or "fully-corrective"
@@ -217,7 +217,7 @@ def as_qcbo(problem: Any) -> Qcbo:
     if isinstance(problem, Qcbo):
         return problem
     if isinstance(problem, Ising):
-        return Qcbo.from_qubo(Qubo.from_ising(problem))
+        return Qcbo.from_ising(problem)
     if isinstance(problem, Qubo):
         return Qcbo.from_qubo(problem)
     if isinstance(problem, (str, os.PathLike)):

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from qhal.errors import InputError, OracleError
 from qhal.oracle import Answer, Oracle, OracleInfo
 from qhal.problems.arrays import States
+from qhal.problems.ising import Ising
 from qhal.problems.qubo import Qubo
 
 
@@ -34,6 +35,14 @@ def bqm_from_qubo(qubo: Qubo) -> dimod.BinaryQuadraticModel:
     pairs = sp.coo_array(sp.triu(sp.coo_array(qubo.matrix), k=1))
     return dimod.BinaryQuadraticModel.from_numpy_vectors(
         qubo.linear, (pairs.row, pairs.col, pairs.data), qubo.offset, dimod.BINARY
+    )
+
+
+def bqm_from_ising(ising: Ising) -> dimod.BinaryQuadraticModel:
+    """`ising` as a dimod model over the spins 0 .. n-1."""
+    pairs = sp.coo_array(ising.J)
+    return dimod.BinaryQuadraticModel.from_numpy_vectors(
+        ising.h, (pairs.row, pairs.col, pairs.data), ising.offset, dimod.SPIN
     )
 
 

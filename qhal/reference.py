@@ -53,7 +53,7 @@ class Exhaustive(Oracle):
         self, problem: Qcbo, *, time_limit: float | None = None, seed: int = 0
     ) -> ExactAnswer | None:
         """Look at every assignment of `problem`; None if there are more than 2^20."""
-        counts = [int(count) for count in problem.upper - problem.lower + 1]
+        counts = [int(n) for n in (problem.upper - problem.lower) // problem.steps + 1]
         total = math.prod(counts)
         if total > MAX_EXHAUSTIVE_ASSIGNMENTS:
             return None
@@ -134,7 +134,7 @@ def _assignments(problem: Qcbo, counts: list[int], start: int, stop: int) -> Val
     number = np.arange(start, stop)
     for column in range(len(counts) - 1, -1, -1):
         number, digit = np.divmod(number, counts[column])
-        values[:, column] = problem.lower[column] + digit
+        values[:, column] = problem.lower[column] + digit * problem.steps[column]
     return values
 
 

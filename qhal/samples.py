@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,6 +90,7 @@ class Solution:
     among samples that the oracle itself returned feasible; both None if there is none. `gap` is
     (objective - lower_bound) / max(1, |objective|), None without a bound. `certified` is true only
     if a proved bound meets the objective (or, for an infeasible problem, infeasibility is proved).
+    `assignment` has the problem's own labels and values: -1 and 1 for spins.
     """
 
     status: Status
@@ -99,7 +100,7 @@ class Solution:
     lower_bound: float | None
     certified: bool
     max_violation: float | None
-    assignment: Mapping[str, int]
+    assignment: Mapping[Hashable, int]
     iterations: int
     oracle_calls: int
     oracle_time_s: float
@@ -140,7 +141,7 @@ class Solution:
             "status": str(self.status),
             "stop_reason": str(self.stop_reason),
             "advice": self.status.advice,
-            "assignment": dict(self.assignment),
+            "assignment": {str(name): value for name, value in self.assignment.items()},
             "versions": dict(self.versions),
             "info": dict(self.info),
         }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from qhal.errors import InputError
-from qhal.files.entries import Entries, entries_of
+from qhal.files.entries import Entries, entries_of, ising_of
 from qhal.files.text import at_line, format_number, numbered_lines, parse_number, parse_whole
 from qhal.problems import Qcbo
 
@@ -48,9 +48,9 @@ def read(data: bytes, name: str) -> Qcbo:
 
 
 def write(problem: Qcbo) -> bytes:
-    """The content of a ``.coo`` file for `problem`, which must be unconstrained and binary."""
-    entries, _ = entries_of(problem, ".coo")
-    lines = ["# vartype=BINARY"]
+    """The content of a ``.coo`` file for `problem`: unconstrained, of bits or of spins."""
+    entries, _ = entries_of(problem, ".coo", spins=True)
+    lines = [f"# vartype={'SPIN' if ising_of(problem) else 'BINARY'}"]
     if entries.offset:
         lines.append(f"# offset={format_number(entries.offset)}")
     for i, j, value in zip(entries.rows, entries.columns, entries.values, strict=True):

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from qhal.errors import InputError
 from qhal.files.archive import read_members
-from qhal.files.entries import problem_from_pairs, qubo_of
-from qhal.ocean import bqm_from_qubo
+from qhal.files.entries import ising_of, problem_from_pairs, qubo_of
+from qhal.ocean import bqm_from_ising, bqm_from_qubo
 from qhal.problems import Qcbo
 
 _VARTYPES = (dimod.BINARY, dimod.SPIN, dimod.INTEGER, dimod.REAL)
@@ -64,7 +64,7 @@ class _Reader:
 
 
 def read_bqm(data: bytes, name: str) -> Qcbo:
-    """The problem in `data`, the content of the ``.bqm`` file `name`; spins become bits."""
+    """The problem in `data`, the content of the ``.bqm`` file `name`."""
     reader = _Reader(data, name)
     version, header = reader.header(b"DIMODBQM")
     if version not in (1, 2):
@@ -95,14 +95,15 @@ def read_bqm(data: bytes, name: str) -> Qcbo:
         np.concatenate([pairs, diagonal], axis=1),
         np.concatenate([stored["bias"][lower], linear["bias"]]).astype(np.float64),
         offset,
-        tuple(map(str, _labels(labels, n, name))),
+        tuple(_labels(labels, n, name)),
         spins=header["vartype"] == "SPIN",
     )
 
 
 def write_bqm(problem: Qcbo) -> bytes:
-    """The content of a ``.bqm`` file for `problem`, which must be unconstrained and binary."""
-    bqm = bqm_from_qubo(qubo_of(problem, ".bqm"))
+    """The content of a ``.bqm`` file for `problem`: unconstrained, of bits or of spins."""
+    ising = ising_of(problem)
+    bqm = bqm_from_ising(ising) if ising else bqm_from_qubo(qubo_of(problem, ".bqm"))
     bqm.relabel_variables(dict(enumerate(problem.names)))
     with bqm.to_file() as file:
         return bytes(file.read())
@@ -140,13 +141,12 @@ def read_cqm(data: bytes, name: str) -> Qcbo:
         cqm.add_constraint_from_iterable(terms, sense, rhs, label=label)
     if len(cqm.constraints) != header.get("num_constraints"):
         raise _damaged(name, f"it announces {header.get('num_constraints')} constraints")
-    cqm.spin_to_binary(inplace=True)
     return Qcbo.from_cqm(cqm)
 
 
 def write_cqm(problem: Qcbo) -> bytes:
     """The content of a ``.cqm`` file for `problem`."""
-    slashed = [label for label in problem.constraints.labels if "/" in label]
+    slashed = [label for label in problem.constraints.labels if "/" in str(label)]
     if slashed:
         raise InputError(
             f"dimod cannot read a .cqm file with the constraint label {slashed[0]!r}: rename it."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,6 +12,7 @@ import scipy.sparse as sp
 
 from qhal.errors import InputError
 from qhal.problems import Ising, Qcbo, Qubo
+from qhal.problems.spins import over_bits
 
 _NUMBERED = re.compile(r"x(0|[1-9]\d{0,17})", re.ASCII)
 
@@ -33,7 +35,7 @@ class Entries:
     def to_problem(self, *, spins: bool = False) -> Qcbo:
         """The problem over the numbers that occur; the variable of number i is called ``x{i}``.
 
-        With `spins` the coefficients are those of an Ising model, and x = (s + 1) / 2.
+        With `spins` the coefficients are those of an Ising model.
         """
         pairs = np.array([self.rows, self.columns], dtype=np.int64)
         labels, positions = np.unique(pairs, return_inverse=True)
@@ -50,7 +52,7 @@ def problem_from_pairs(
     pairs: npt.NDArray[np.int64],
     values: npt.NDArray[np.float64],
     offset: float,
-    names: tuple[str, ...],
+    names: tuple[Hashable, ...],
     *,
     spins: bool = False,
 ) -> Qcbo:
@@ -58,14 +60,17 @@ def problem_from_pairs(
     n = len(names)
     matrix = sp.csr_array(sp.coo_array((values, pairs), shape=(n, n)))
     if spins:
-        diagonal = np.asarray(matrix.diagonal())
-        ising = Ising(sp.triu(matrix, k=1), diagonal, offset)
-        return replace(Qcbo.from_qubo(Qubo.from_ising(ising)), names=names)
+        fields = np.asarray(matrix.diagonal())
+        return Qcbo.from_ising(Ising(sp.triu(matrix, k=1), fields, offset), names)
     return replace(Qcbo.from_qubo(Qubo(matrix, offset)), names=names)
 
 
 def qubo_of(problem: Qcbo, suffix: str) -> Qubo:
-    """The QUBO that `problem` is; raises `InputError` if it has constraints or integers."""
+    """The QUBO that `problem` is, over the bits (s + 1) / 2 of spins s.
+
+    Raises `InputError` if it has constraints or integers.
+    """
+    problem = over_bits(problem)
     integers = np.flatnonzero(~problem.is_binary)
     if problem.num_constraints:
         why = f"this problem has constraints ({problem.num_constraints})"
@@ -80,23 +85,37 @@ def qubo_of(problem: Qcbo, suffix: str) -> Qubo:
     )
 
 
-def entries_of(problem: Qcbo, suffix: str) -> tuple[Entries, int]:
+def ising_of(problem: Qcbo) -> Ising | None:
+    """The Ising model that `problem` is if all its variables are spins and it has no rows."""
+    if problem.num_constraints or not problem.spins.all():
+        return None
+    matrix = sp.csr_array(problem.quadratic)
+    squares = float(matrix.diagonal().sum())
+    return Ising(sp.triu(matrix, k=1), problem.linear, problem.offset + squares)
+
+
+def entries_of(problem: Qcbo, suffix: str, *, spins: bool = False) -> tuple[Entries, int]:
     """The entries of `problem` by row and column, and how many are linear; they come first.
 
     Variables called ``x{number}`` keep their numbers; if any is called otherwise, all are numbered
-    from 0 by position. A variable without coefficients gets the linear entry 0.
+    from 0 by position. A variable without coefficients gets the linear entry 0. With `spins` the
+    entries of a problem over spins are those of its Ising model.
     """
-    qubo = qubo_of(problem, suffix)
-    matched = [_NUMBERED.fullmatch(name) for name in problem.names]
+    if spins and (ising := ising_of(problem)):
+        matrix, linear, offset = ising.J, ising.h, ising.offset
+    else:
+        qubo = qubo_of(problem, suffix)
+        matrix, linear, offset = qubo.matrix, qubo.linear, qubo.offset
+    matched = [_NUMBERED.fullmatch(str(name)) for name in problem.names]
     labels = [int(found[1]) if found else -1 for found in matched]
     if -1 in labels:
-        labels = list(range(qubo.num_variables))
-    pairs = sp.coo_array(sp.triu(sp.coo_array(qubo.matrix), k=1))
-    lonely = np.ones(qubo.num_variables, dtype=bool)
+        labels = list(range(problem.num_variables))
+    pairs = sp.coo_array(sp.triu(sp.coo_array(matrix), k=1))
+    lonely = np.ones(problem.num_variables, dtype=bool)
     lonely[pairs.row] = lonely[pairs.col] = False
-    entries = Entries(offset=qubo.offset)
-    for i in np.flatnonzero(lonely | (qubo.linear != 0)).tolist():
-        entries.add(labels[i], labels[i], float(qubo.linear[i]))
+    entries = Entries(offset=offset)
+    for i in np.flatnonzero(lonely | (linear != 0)).tolist():
+        entries.add(labels[i], labels[i], float(linear[i]))
     num_linear = len(entries.values)
     for i, j, value in zip(pairs.row.tolist(), pairs.col.tolist(), pairs.data, strict=True):
         low, high = sorted((labels[i], labels[j]))

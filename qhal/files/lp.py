@@ -9,6 +9,7 @@ dimod's reader never returns from many a damaged file and cannot say which line 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import dimod
 import numpy as np
@@ -18,6 +19,7 @@ from qhal.errors import InputError
 from qhal.files.lp_parser import Expression, Model, is_keyword, parse
 from qhal.problems import Qcbo
 from qhal.problems.constraints import ConstraintRows
+from qhal.problems.spins import over_bits
 
 _LARGEST_BOUND = 2.0**53
 
@@ -48,8 +50,15 @@ def read(data: bytes, name: str) -> Qcbo:
 
 
 def write(problem: Qcbo) -> bytes:
-    """The content of an ``.lp`` file for `problem`; `InputError` if it cannot hold a name."""
-    for word in (*problem.names, *problem.constraints.labels):
+    """The content of an ``.lp`` file for `problem`; `InputError` if it cannot hold a name.
+
+    The format knows no spins: the bits (s + 1) / 2 are written in their place.
+    """
+    problem = over_bits(problem)
+    names = tuple(map(str, problem.names))
+    labels = tuple(map(str, problem.constraints.labels))
+    problem = replace(problem, names=names, constraints=replace(problem.constraints, labels=labels))
+    for word in (*names, *labels):
         if is_keyword(word):
             raise InputError(f"an .lp file cannot hold the name {word!r}, a keyword: rename it.")
     try:

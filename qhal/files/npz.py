@@ -6,6 +6,7 @@ array                               content
 ``format``                          the text ``qhal-problem-1``
 ``names``                           (n,) text, different from each other
 ``lower``, ``upper``                (n,) int64, bounds, inclusive; 0 and 1 mean binary
+``spins``                           optional, (n,) bool: these take only the values -1 and 1
 ``linear``, ``offset``              (n,) and () float64, of the objective
 ``pairs``, ``pair_values``          (k, 2) int64, i <= j, and (k,) float64: the objective's
                                     products x[i] x[j]
@@ -21,6 +22,7 @@ Everything of a `Qcbo` is kept but its `completion`, which is code.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,7 @@ _LAYOUT: dict[str, tuple[str, int, str]] = {
     "names": ("U", 0, "n"),
     "lower": ("i", 0, "n"),
     "upper": ("i", 0, "n"),
+    "spins": ("b", 0, "n"),
     "linear": ("f", 0, "n"),
     "pairs": ("i", 2, "k"),
     "pair_values": ("f", 0, "k"),
@@ -49,7 +52,7 @@ _LAYOUT: dict[str, tuple[str, int, str]] = {
     "row_products": ("i", 3, "q"),
     "row_product_values": ("f", 0, "q"),
 }
-_KINDS = {"U": "text", "i": "int64", "f": "float64"}
+_KINDS = {"U": "text", "i": "int64", "f": "float64", "b": "bool"}
 
 
 def read(data: bytes, name: str) -> Qcbo:
@@ -65,6 +68,7 @@ def read(data: bytes, name: str) -> Qcbo:
             f"{name} is not a problem of qhal (it has no format = {FORMAT!r}, but {found}); "
             "data sets go to qhal train, models to qhal predict."
         )
+    arrays.setdefault("spins", np.zeros(len(np.atleast_1d(arrays.get("names", ()))), dtype=bool))
     _check_layout(arrays, name)
     n, m = len(arrays["names"]), len(arrays["labels"])
     for key, sizes in (("pairs", (n, n)), ("row_entries", (m, n)), ("row_products", (m, n, n))):
@@ -90,6 +94,7 @@ def write(problem: Qcbo) -> bytes:
             "names": _text(problem.names),
             "lower": problem.lower,
             "upper": problem.upper,
+            "spins": problem.spins,
             "linear": problem.linear,
             "offset": np.float64(problem.offset),
             "pairs": _columns(objective.row, objective.col),
@@ -150,6 +155,7 @@ def _problem(arrays: dict[str, npt.NDArray[Any]]) -> Qcbo:
         arrays["lower"],
         arrays["upper"],
         tuple(arrays["names"].tolist()),
+        spins=arrays["spins"],
     )
 
 
@@ -163,5 +169,5 @@ def _columns(*vectors: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     return np.stack([np.asarray(vector, dtype=np.int64) for vector in vectors], axis=1)
 
 
-def _text(words: tuple[str, ...]) -> npt.NDArray[np.str_]:
-    return np.array(words, dtype=np.str_).reshape(len(words))
+def _text(words: tuple[Hashable, ...]) -> npt.NDArray[np.str_]:
+    return np.array([str(word) for word in words], dtype=np.str_).reshape(len(words))

@@ -95,6 +95,14 @@ def distinct_rows(
     return first, counts
 
 
+def lowest_bits(values: FloatArray) -> FloatArray:
+    """The largest power of two of which each of `values` is a whole multiple; inf for 0."""
+    mantissa, exponent = np.frexp(values)
+    whole = np.ldexp(mantissa, 53).astype(np.int64)
+    lowest = np.ldexp((whole & -whole).astype(np.float64), exponent - 53)
+    return np.where(values == 0, np.inf, lowest)
+
+
 def compact(matrix: Matrix) -> Matrix:
     """The cheaper of the two storages: CSR below a quarter of the entries, else dense."""
     if sp.issparse(matrix):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from qhal.errors import InputError
-from qhal.problems.arrays import FloatArray, as_matrix, as_square, as_vector
+from qhal.problems.arrays import FloatArray, as_matrix, as_square, as_vector, freeze
 
 SENSES = ("==", "<=", ">=")
 
@@ -29,7 +30,7 @@ class Constraints:
         The variables i <= j of each product, each pair once (i == j: the square of an integer).
     senses : tuple of "==", "<=" or ">=", length m
     rhs : (m,) array
-    labels : tuple of str, length m
+    labels : tuple of m hashable labels, usually str, different from each other also as text
     """
 
     linear: sp.csr_array
@@ -37,7 +38,11 @@ class Constraints:
     pairs: npt.NDArray[np.intp]
     senses: tuple[str, ...]
     rhs: FloatArray
-    labels: tuple[str, ...]
+    labels: tuple[Hashable, ...]
+
+    def __post_init__(self) -> None:
+        for part in (self.linear, self.products, self.pairs, self.rhs):
+            freeze(part)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -81,10 +86,10 @@ class ConstraintRows:
         self._products: list[tuple[int, int, float]] = []
         self._senses: list[str] = []
         self._rhs: list[float] = []
-        self._labels: list[str] = []
+        self._labels: list[Hashable] = []
 
     def add_linear(
-        self, matrix: Any, sense: str, rhs: Any, labels: Sequence[str] | None = None
+        self, matrix: Any, sense: str, rhs: Any, labels: Sequence[Hashable] | None = None
     ) -> None:
         """Add the rows ``matrix @ x sense rhs``; matrix (r, n) or (n,), rhs (r,) or a number."""
         if not sp.issparse(matrix) and np.ndim(matrix) == 1:
@@ -97,7 +102,7 @@ class ConstraintRows:
         self._append(sense, vector.tolist(), labels)
 
     def add_quadratic(
-        self, matrix: Any, linear: Any, sense: str, rhs: float, label: str | None = None
+        self, matrix: Any, linear: Any, sense: str, rhs: float, label: Hashable = None
     ) -> None:
         """Add ``x' matrix x + linear'x sense rhs``; matrix (n, n), linear (n,) or None."""
         square = sp.coo_array(as_square(matrix, "a constraint's quadratic part"))
@@ -122,7 +127,7 @@ class ConstraintRows:
         linear: sp.csr_array,
         sense: str,
         rhs: float,
-        label: str | None = None,
+        label: Hashable = None,
     ) -> None:
         """Add one row from product terms ``(i, j, coefficient)`` and a (1, n) linear part."""
         row = len(self._senses)
@@ -131,26 +136,26 @@ class ConstraintRows:
             column = self._pairs.setdefault(pair, len(self._pairs))
             self._products.append((row, column, value))
         self._linear.append(linear)
-        self._append(sense, as_vector([rhs], "a constraint's right-hand side").tolist(), label)
+        side = as_vector([rhs], "a constraint's right-hand side").tolist()
+        self._append(sense, side, None if label is None else [label])
 
-    def _append(self, sense: str, rhs: list[float], labels: Sequence[str] | str | None) -> None:
+    def _append(self, sense: str, rhs: list[float], labels: Sequence[Hashable] | None) -> None:
         if sense not in SENSES:
             raise InputError(f"unknown constraint sense {sense!r}: use '==', '<=' or '>='.")
         first = len(self._senses)
         if labels is None:
             labels = [f"c{first + k}" for k in range(len(rhs))]
-        elif isinstance(labels, str):
-            labels = [labels]
         if len(labels) != len(rhs):
             raise InputError(f"{len(rhs)} constraint rows need as many labels, not {len(labels)}.")
         self._senses += [sense] * len(rhs)
         self._rhs += rhs
-        self._labels += [str(label) for label in labels]
+        self._labels += labels
 
     def build(self) -> Constraints:
         """The collected rows; raises `InputError` if two share a label."""
-        if len(set(self._labels)) != len(self._labels):
-            twice = next(label for label in self._labels if self._labels.count(label) > 1)
+        counts = Counter(map(str, self._labels))
+        if len(counts) != len(self._labels):
+            twice = counts.most_common(1)[0][0]
             raise InputError(f"two constraints share the label {twice!r}: labels must be unique.")
         count = len(self._labels)
         blocks = self._linear or [sp.csr_array((0, self._num_variables))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import dimod
@@ -15,14 +14,10 @@ from qhal.problems.qcbo import Qcbo
 
 
 def qcbo_from_cqm(cqm: dimod.ConstrainedQuadraticModel) -> Qcbo:
-    """The problem of `cqm`; spins become bits x = (s + 1) / 2 of the same name.
+    """The problem of `cqm` with its own labels; spins stay spins.
 
     Raises `InputError` for real variables, soft constraints, and labels whose text collides.
     """
-    spins = [v for v in cqm.variables if cqm.vartype(v) is dimod.SPIN]
-    if spins:
-        cqm = copy.deepcopy(cqm)
-        cqm.spin_to_binary(inplace=True)
     order = {variable: index for index, variable in enumerate(cqm.variables)}
     for variable in order:
         if cqm.vartype(variable) is dimod.REAL:
@@ -40,7 +35,7 @@ def qcbo_from_cqm(cqm: dimod.ConstrainedQuadraticModel) -> Qcbo:
             sp.csr_array(linear[np.newaxis, :]),
             comparison.sense.value,
             float(comparison.rhs) - constant,
-            str(label),
+            label,
         )
     products, linear, offset = _terms(cqm.objective, order)
     n = len(order)
@@ -54,19 +49,16 @@ def qcbo_from_cqm(cqm: dimod.ConstrainedQuadraticModel) -> Qcbo:
         rows.build(),
         np.array([cqm.lower_bound(v) for v in order]),
         np.array([cqm.upper_bound(v) for v in order]),
-        tuple(str(v) for v in order),
+        tuple(order),
+        spins=np.array([cqm.vartype(v) is dimod.SPIN for v in order]),
     )
 
 
 def cqm_from_qcbo(qcbo: Qcbo) -> dimod.ConstrainedQuadraticModel:
     """`qcbo` as a dimod model with the same names, labels, objective and rows."""
     cqm = dimod.ConstrainedQuadraticModel()
-    binary = qcbo.is_binary
-    for name, is_bit, low, high in zip(qcbo.names, binary, qcbo.lower, qcbo.upper, strict=True):
-        if is_bit:
-            cqm.add_variable(dimod.BINARY, name)
-        else:
-            cqm.add_variable(dimod.INTEGER, name, lower_bound=int(low), upper_bound=int(high))
+    for index in range(qcbo.num_variables):
+        _declare(cqm, qcbo, index)
     matrix = sp.coo_array(qcbo.quadratic)
     products = list(
         zip(matrix.row.tolist(), matrix.col.tolist(), matrix.data.tolist(), strict=True)
@@ -78,12 +70,8 @@ def cqm_from_qcbo(qcbo: Qcbo) -> dimod.ConstrainedQuadraticModel:
         pairs = constraints.pairs[row.col]
         products = [(int(i), int(j), float(c)) for (i, j), c in zip(pairs, row.data, strict=True)]
         line = constraints.linear[[k]].toarray()[0]
-        cqm.add_constraint(
-            _model(qcbo, products, line, 0.0),
-            constraints.senses[k],
-            float(constraints.rhs[k]),
-            label=label,
-        )
+        model = _model(qcbo, products, line, 0.0)
+        cqm.add_constraint(model, constraints.senses[k], float(constraints.rhs[k]), label=label)
     return cqm
 
 
@@ -100,31 +88,33 @@ def _terms(
 def _model(
     qcbo: Qcbo, products: list[tuple[int, int, float]], linear: Any, offset: float
 ) -> dimod.QuadraticModel:
+    """The sum of `products`, `linear` and `offset`; a square of a bit or spin is no product."""
     model = dimod.QuadraticModel(offset=offset)
-    squares = {i: value for i, j, value in products if i == j}
     binary = qcbo.is_binary
-
-    def declare(index: int) -> None:
-        name = qcbo.names[index]
-        if name in model.variables:
-            return
-        if binary[index]:
-            model.add_variable(dimod.BINARY, name)
-        else:
-            low, high = int(qcbo.lower[index]), int(qcbo.upper[index])
-            model.add_variable(dimod.INTEGER, name, lower_bound=low, upper_bound=high)
-
     for i in np.flatnonzero(linear).tolist():
-        declare(i)
+        _declare(model, qcbo, i)
         model.add_linear(qcbo.names[i], float(linear[i]))
     for i, j, value in products:
-        declare(i)
-        declare(j)
-        if i != j:
-            model.add_quadratic(qcbo.names[i], qcbo.names[j], value)
-    for index, value in squares.items():
-        if binary[index]:
-            model.add_linear(qcbo.names[index], value)
+        if i == j and qcbo.spins[i]:
+            model.offset += value
+            continue
+        _declare(model, qcbo, i)
+        _declare(model, qcbo, j)
+        if i == j and binary[i]:
+            model.add_linear(qcbo.names[i], value)
         else:
-            model.add_quadratic(qcbo.names[index], qcbo.names[index], value)
+            model.add_quadratic(qcbo.names[i], qcbo.names[j], value)
     return model
+
+
+def _declare(model: Any, qcbo: Qcbo, index: int) -> None:
+    """Add variable `index` to `model` unless it is there."""
+    name, low, high = qcbo.names[index], int(qcbo.lower[index]), int(qcbo.upper[index])
+    if name in model.variables:
+        return
+    if qcbo.spins[index]:
+        model.add_variable(dimod.SPIN, name)
+    elif (low, high) == (0, 1):
+        model.add_variable(dimod.BINARY, name)
+    else:
+        model.add_variable(dimod.INTEGER, name, lower_bound=low, upper_bound=high)

@@ -8,24 +8,24 @@ bit u with the non-negative form 3u + xy - 2ux - 2uy (Rosenberg 1975), and the r
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
 import scipy.sparse as sp
 
-from qhal.errors import InputError
 from qhal.problems.bits import fitted_weights
 from qhal.problems.constraints import ConstraintRows
 from qhal.problems.program import BinaryProgram, IntegerCode, Slack
-from qhal.problems.qcbo import FEASIBILITY_TOLERANCE, Qcbo
+from qhal.problems.qcbo import Qcbo
 from qhal.problems.qubo import Qubo
 from qhal.problems.scaling import whole_number_factor
 
 GRID_STEPS = 2**12
 MAX_LOCAL_BITS = 10
+MAX_SUM = 2**52
 Pair = tuple[int, int]
 
 
@@ -46,14 +46,15 @@ class _Row:
     products: dict[Pair, float]
     sense: str
     rhs: float
-    label: str
-    tolerance: float = FEASIBILITY_TOLERANCE  # in the row's own units
+    label: Hashable
+    tolerance: float  # in the row's own units
     whole: bool = False
+    miss: float = 0.0  # see BinaryProgram.row_misses
 
     def negated(self, sense: str) -> _Row:
         linear = {i: -value for i, value in self.linear.items()}
         products = {pair: -value for pair, value in self.products.items()}
-        return _Row(linear, products, sense, -self.rhs, self.label, self.tolerance, self.whole)
+        return replace(self, linear=linear, products=products, sense=sense, rhs=-self.rhs)
 
 
 def _rows_over_bits(problem: Qcbo, code: IntegerCode) -> Iterator[_Row]:
@@ -61,11 +62,13 @@ def _rows_over_bits(problem: Qcbo, code: IntegerCode) -> Iterator[_Row]:
     constraints = problem.constraints
     linear = sp.csr_array(constraints.linear @ code.weights)
     rhs = constraints.rhs - constraints.linear @ code.lower.astype(np.float64)
-    products = constraints.products
+    products, tolerances = constraints.products, problem.tolerances + problem.rounding
     for k, (sense, label) in enumerate(zip(constraints.senses, constraints.labels, strict=True)):
         part = slice(linear.indptr[k], linear.indptr[k + 1])
         columns, data = linear.indices[part].tolist(), linear.data[part].tolist()
-        row = _Row(dict(zip(columns, data, strict=True)), {}, sense, float(rhs[k]), label)
+        coefficients = dict(zip(columns, data, strict=True))
+        tolerance = float(tolerances[k])
+        row = _Row(coefficients, {}, sense, float(rhs[k]), label, tolerance)
         for t in range(products.indptr[k], products.indptr[k + 1]):
             i, j = constraints.pairs[products.indices[t]].tolist()
             _add_product(row, code, i, j, float(products.data[t]))
@@ -104,8 +107,7 @@ class _Builder:
         self.linear_rows: list[_Row] = []
         self.forms: list[_Row] = []
         self.helpers: dict[Pair, int] = {}
-        self.contradiction: str | None = None
-        self.exact = True
+        self.contradiction: Hashable = None
 
     def add(self, row: _Row) -> None:
         row.linear = {i: value for i, value in row.linear.items() if value}
@@ -120,7 +122,7 @@ class _Builder:
     def _settled(self, row: _Row, low: float, high: float) -> bool:
         """Whether the range of the left-hand side alone decides the row."""
         if row.rhs < low - row.tolerance or (row.sense == "==" and row.rhs > high + row.tolerance):
-            self.contradiction = self.contradiction or row.label
+            self._contradict(row)
             return True
         if row.sense == "<=":
             return high <= row.rhs + row.tolerance
@@ -128,13 +130,14 @@ class _Builder:
 
     def _as_form(self, row: _Row, low: float, high: float) -> bool:
         """Keep the row as a form if it asks for the extreme value of its left-hand side."""
-        if row.sense == "==" and abs(row.rhs - high) <= FEASIBILITY_TOLERANCE:
+        if row.sense == "==" and abs(row.rhs - high) <= row.tolerance:
             row, low = row.negated("=="), -high
-        if abs(row.rhs - low) > FEASIBILITY_TOLERANCE:
+        if abs(row.rhs - low) > row.tolerance:
             return False
         row.rhs = low
         form = _whole(row)
-        self.exact = self.exact and form.whole
+        if not form.whole:
+            form.miss = 2 * form.tolerance
         self.forms.append(form)
         return True
 
@@ -145,7 +148,8 @@ class _Builder:
                 u = self.num_primary + len(self.helpers)
                 self.helpers[x, y] = u
                 products = {(x, y): 1.0, (x, u): -2.0, (y, u): -2.0}
-                self.forms.append(_Row({u: 3.0}, products, "==", 0.0, f"{row.label}*{x}*{y}"))
+                label = f"{row.label}*{x}*{y}"
+                self.forms.append(_Row({u: 3.0}, products, "==", 0.0, label, 0.0, True))
             row.linear[self.helpers[x, y]] = value
         row.products = {}
 
@@ -159,6 +163,7 @@ class _Builder:
             high = sum(max(0.0, value) for value in whole.linear.values())
             if self._settled(whole, low, high) or self._indivisible(whole):
                 continue
+            whole.miss = 0.0 if whole.whole else whole.tolerance
             if whole.sense == "<=":
                 num_bits = self._add_slack(whole, low, len(kept), num_bits, slacks)
             kept.append(whole)
@@ -176,18 +181,21 @@ class _Builder:
             forms.build(),
             np.array(list(self.helpers), dtype=np.intp).reshape(-1, 2),
             tuple(slacks),
-            self.exact,
+            np.array([row.miss for row in kept]),
+            np.array([form.miss for form in self.forms]),
             self.contradiction,
         )
 
     def _indivisible(self, row: _Row) -> bool:
         """Whether an equality over coprime whole numbers has a fractional right-hand side."""
-        if not row.whole:
-            self.exact = False
-        elif row.sense == "==" and row.rhs != round(row.rhs):
-            self.contradiction = self.contradiction or row.label
+        if row.whole and row.sense == "==" and row.rhs != round(row.rhs):
+            self._contradict(row)
             return True
         return False
+
+    def _contradict(self, row: _Row) -> None:
+        if self.contradiction is None:
+            self.contradiction = row.label
 
     def _add_slack(
         self, row: _Row, low: float, index: int, num_bits: int, slacks: list[Slack]
@@ -197,14 +205,11 @@ class _Builder:
             row.rhs = float(np.floor(row.rhs))
             step, span = 1.0, round(row.rhs - low)
         elif row.rhs - low <= row.tolerance:
-            row.rhs = low
+            row.rhs, row.miss = low, 2 * row.tolerance
             return num_bits
         else:
             step, span = (row.rhs - low) / GRID_STEPS, GRID_STEPS
-        if span > 2**52:
-            raise InputError(
-                f"constraint {row.label!r} reaches a range of {span}: scale its coefficients down."
-            )
+            row.miss = row.tolerance + step / 2
         weights = fitted_weights(span)
         if len(weights):
             slacks.append(Slack(index, num_bits, weights, step))
@@ -214,14 +219,18 @@ class _Builder:
 
 
 def _whole(row: _Row) -> _Row:
-    """`row` with coprime whole coefficients, if a factor does that (the sense stays).
+    """`row` with coprime whole coefficients if a factor does that, else with none below 1.
 
-    Not if a violation of one unit would be within the tolerance on the unscaled row.
+    Not if a violation of one unit would be within the tolerance on the unscaled row, nor if sums
+    of them would no longer be exact in float64.
     """
-    factor = whole_number_factor([*row.linear.values(), *row.products.values()])
-    if factor is None or factor * Fraction(FEASIBILITY_TOLERANCE) >= Fraction(1, 2):
-        return row
-    tolerance = factor * Fraction(FEASIBILITY_TOLERANCE)
+    values = [*row.linear.values(), *row.products.values()]
+    factor = whole_number_factor(values)
+    if factor is None or factor * Fraction(row.tolerance) >= Fraction(1, 2):
+        return _scaled(row)
+    if factor * (sum(abs(Fraction(value)) for value in values) + abs(Fraction(row.rhs))) > MAX_SUM:
+        return _scaled(row)
+    tolerance = factor * Fraction(row.tolerance)
     linear = {i: float(round(Fraction(value) * factor)) for i, value in row.linear.items()}
     products = {
         pair: float(round(Fraction(value) * factor)) for pair, value in row.products.items()
@@ -234,6 +243,19 @@ def _whole(row: _Row) -> _Row:
         if side == round(side) and abs(rhs - round(rhs)) > tolerance:
             side = float(math.floor(rhs)) + 0.5
     return _Row(linear, products, row.sense, side, row.label, 0.0, True)
+
+
+def _scaled(row: _Row) -> _Row:
+    """`row` times the power of two that brings its smallest coefficient to 1 .. 2."""
+    least = min(abs(value) for value in (*row.linear.values(), *row.products.values()))
+    shift = 1 - math.frexp(least)[1]
+    return replace(
+        row,
+        linear={i: math.ldexp(value, shift) for i, value in row.linear.items()},
+        products={pair: math.ldexp(value, shift) for pair, value in row.products.items()},
+        rhs=math.ldexp(row.rhs, shift),
+        tolerance=math.ldexp(row.tolerance, shift),
+    )
 
 
 def _extremes(row: _Row) -> tuple[float, float]:

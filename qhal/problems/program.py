@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ class IntegerCode:
     """Values of a problem's variables as bits: value = lower + weights @ bits.
 
     `weights` is an (n, num_bits) csr_array whose row i holds the range-fitted weights of
-    variable i at consecutive columns; a binary variable is its own bit.
+    variable i at consecutive columns, in units of its step; a binary variable is its own bit.
     """
 
     lower: Values
@@ -29,9 +30,10 @@ class IntegerCode:
 
     @classmethod
     def of(cls, problem: Qcbo) -> IntegerCode:
-        """The code for the bounds of `problem`."""
-        spans = (problem.upper - problem.lower).tolist()
-        fitted = [fitted_weights(span) for span in spans]
+        """The code for the bounds of `problem`; the bit of a spin s is (s + 1) / 2."""
+        steps = problem.steps.tolist()
+        spans = ((problem.upper - problem.lower) // problem.steps).tolist()
+        fitted = [step * fitted_weights(span) for span, step in zip(spans, steps, strict=True)]
         starts = np.concatenate([[0], np.cumsum([len(weights) for weights in fitted])])
         data = np.concatenate([*fitted, np.zeros(0)]).astype(np.float64)
         shape = (len(spans), int(starts[-1]))
@@ -54,15 +56,15 @@ class IntegerCode:
         """Bits (num_states, num_bits) of `values` (num_states, n)."""
         if self.is_identity:
             return values.astype(np.int8)
-        starts = self.weights.indptr
-        blocks = [
-            fitted_bits(
-                values[:, i] - self.lower[i],
-                self.weights.data[starts[i] : starts[i + 1]].astype(np.int64),
-            )
-            for i in range(len(self.lower))
-        ]
-        return np.hstack([*blocks, np.zeros((len(values), 0), dtype=np.int8)])
+        starts, weights = self.weights.indptr, self.weights.data
+        bits = np.zeros((len(values), len(weights)), dtype=np.int8)
+        offsets = values - self.lower
+        single = np.flatnonzero(np.diff(starts) == 1)
+        bits[:, starts[single]] = offsets[:, single] > 0
+        for i in np.flatnonzero(np.diff(starts) > 1).tolist():
+            part = slice(starts[i], starts[i + 1])
+            bits[:, part] = fitted_bits(offsets[:, i], weights[part].astype(np.int64))
+        return bits
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,11 @@ class BinaryProgram:
         Whole numbers wherever the source's coefficients allow, so the least violation is 1.
     forms : Constraints
         Every row's value minus its rhs is >= 0 on all bits, and must be 0.
-    exact : bool
-        Whether the feasible bits are exactly the codes of feasible values. False if some
-        inequality has coefficients that no common factor makes whole: its slack is a grid.
-    contradiction : str or None
+    row_misses : (m,); form_misses : (num_forms,)
+        By how much the completed bits of a feasible assignment may still miss the row or form: 0
+        for whole numbers. A row whose coefficients no common factor makes whole has a tolerance,
+        and its slack, if it has one, is a grid.
+    contradiction : label or None
         The label of a row that no assignment can meet.
     """
 
@@ -105,8 +108,14 @@ class BinaryProgram:
     forms: Constraints
     helpers: npt.NDArray[np.intp]
     slacks: tuple[Slack, ...]
-    exact: bool
-    contradiction: str | None
+    row_misses: FloatArray
+    form_misses: FloatArray
+    contradiction: Hashable
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every row and form is one of whole numbers, so that feasible bits miss none."""
+        return not self.row_misses.any() and not self.form_misses.any()
 
     @property
     def num_bits(self) -> int:
@@ -126,7 +135,7 @@ class BinaryProgram:
         """Bits (num_states, N) of `values` (num_states, n), helper and slack bits recomputed.
 
         A slack takes the value nearest to what its row needs, so the bits are feasible exactly if
-        the values are (for an `exact` program).
+        the values are (but for `row_misses`).
         """
         primary = self.code.encode(values)
         products = primary[:, self.helpers[:, 0]] & primary[:, self.helpers[:, 1]]

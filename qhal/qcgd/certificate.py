@@ -25,14 +25,15 @@ def proved_bound(
     """The lower bound on the problem that `samples` of `qubo` prove, or None.
 
     Any multipliers with lambda, nu >= 0 give one: on feasible bits the QUBO is the objective. It
-    needs a bound proved by an exact oracle, an exact program, and is lowered by what float64 may
-    have lost in adding coefficients that are not on a common dyadic grid (nothing, if they are).
+    needs a bound proved by an exact oracle, and is lowered by what feasible bits may miss rows that
+    are not whole by, and by what float64 may have lost in adding coefficients that are not on a
+    common dyadic grid (nothing, if they are).
     """
-    if samples.lower_bound is None or not lifting.program.exact:
+    if samples.lower_bound is None:
         return None
     if (multipliers[lifting.signed] < 0).any():
         return None
-    bound = samples.lower_bound - rounding_margin(qubo, lifting.unit)
+    bound = samples.lower_bound - rounding_margin(qubo, lifting.unit) - lifting.slop(multipliers)
     return _next_attainable(lifting.program.source, bound)
 
 
@@ -74,13 +75,12 @@ def meets(problem: Qcbo, objective: float | None, bound: float | None) -> bool:
 def proves_infeasible(
     lifting: Lifting, oracle: Oracle, seed: int, **limits: Any
 ) -> tuple[bool, Samples]:
-    """Ask an exact oracle for the least total violation; whether it is proved positive.
-
-    Rows of an exact program are whole, so the least positive violation is 1.
-    """
-    qubo = lifting.qubo(lifting.signed.astype(np.float64) / lifting.scale, with_objective=False)
+    """Ask an exact oracle for the least total violation; whether it is proved to be too much."""
+    multipliers = lifting.signed.astype(np.float64) / lifting.scale
+    qubo = lifting.qubo(multipliers, with_objective=False)
     samples = oracle.sample(qubo, seed=seed, **limits)
-    bound = samples.lower_bound
-    if bound is None or not lifting.program.exact:
+    if samples.lower_bound is None:
         return False, samples
-    return bound - rounding_margin(qubo, 1.0) > 0.5, samples
+    unit = 1.0 if lifting.program.is_whole else 0.0
+    bound = samples.lower_bound - rounding_margin(qubo, unit)
+    return bound > lifting.slop(multipliers), samples

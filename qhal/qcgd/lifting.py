@@ -19,6 +19,7 @@ from fractions import Fraction
 import numpy as np
 import scipy.sparse as sp
 
+from qhal.errors import InputError
 from qhal.problems.arrays import FloatArray, States
 from qhal.problems.program import BinaryProgram
 from qhal.problems.qubo import Qubo
@@ -73,10 +74,9 @@ class Lifting:
         self._forms_linear_t = sp.csr_array(forms.linear.T)
         self._products_t = sp.csr_array(forms.products.T)
         self._objective = sp.csr_array(program.objective.matrix)
-        # A slack on a grid meets its row to half a step.
-        self._tolerances = np.full(len(program.rhs), 1e-6)
-        for slack in program.slacks:
-            self._tolerances[slack.row] += 0.0 if slack.step == 1.0 else slack.step / 2
+        # Whole numbers miss by nothing or by at least 1.
+        self._tolerances = np.where(program.row_misses > 0, program.row_misses, 0.5)
+        self._form_tolerances = np.where(program.form_misses > 0, program.form_misses, 0.5)
 
     @property
     def num_multipliers(self) -> int:
@@ -92,10 +92,10 @@ class Lifting:
     def unit(self) -> float:
         """What the QUBO's coefficients are whole multiples of, for multipliers on the grid.
 
-        0 if nothing: then float64 rounds them. Only for an exact program, whose rows are whole.
+        0 if nothing: then float64 rounds them.
         """
         source = self.program.source
-        if source.objective_step is None:
+        if source.objective_step is None or not self.program.is_whole:
             return 0.0
         parts = (source.objective_step, Fraction(source.offset))
         shares = [part.denominator for part in parts]
@@ -112,6 +112,16 @@ class Lifting:
         spread = np.sqrt(np.asarray((self.program.rows**2).sum(axis=1)).ravel()) / 2
         spread = np.maximum(spread, 1.0)
         return np.concatenate([spread, spread**2, np.ones(len(self.program.forms))])
+
+    def slop(self, multipliers: FloatArray) -> float:
+        """By how much the bits of a feasible assignment may exceed its objective in the QUBO.
+
+        0 for rows of whole numbers; in the objective's own units. For multipliers with lambda and
+        nu >= 0.
+        """
+        rows, forms = self.program.row_misses, self.program.form_misses
+        worst = np.concatenate([rows, rows**2, forms])
+        return float(np.abs(multipliers) @ worst) * self.scale
 
     def on_grid(self, multipliers: FloatArray) -> FloatArray:
         """`multipliers` rounded to the grid on which the QUBO's coefficients are exact."""
@@ -140,14 +150,20 @@ class Lifting:
         if with_objective:
             quadratic = quadratic + self._objective
             offset += self.program.objective.offset
+        if not (np.isfinite(quadratic.data).all() and math.isfinite(offset)):
+            raise InputError(
+                "the problem's coefficients are so large that their products overflow float64: "
+                "scale the objective and the constraints down."
+            )
         return Qubo(sp.csr_array(quadratic), offset)
 
     def atoms(self, bits: States, feasible_share: float) -> Atoms:
         """Objectives and residuals of `bits` (k, N)."""
         rows = self.program.row_residuals(bits)
         forms = self.program.form_residuals(bits)
-        met = (np.abs(rows) <= self._tolerances).all(axis=1) & (
-            forms.max(axis=1, initial=0.0) <= 1e-6
+        met: np.ndarray[tuple[int], np.dtype[np.bool_]] = np.logical_and(
+            (np.abs(rows) <= self._tolerances).all(axis=1),
+            (forms <= self._form_tolerances).all(axis=1),
         )
         objectives = self.program.objective.energies(bits) / self.scale
         return Atoms(objectives, np.hstack([rows, rows**2, forms]), met, feasible_share)

@@ -247,7 +247,6 @@ class Run:
             status = Status.OPTIMAL if certified else Status.FEASIBLE
         values = best.values if best.values is not None else (nearest and nearest[1])
         violation = None if values is None else float(self.problem.max_violations(values)[0])
-        names = () if values is None else zip(self.problem.names, values.tolist(), strict=True)
         return Solution(
             status=status,
             stop_reason=reason,
@@ -256,7 +255,7 @@ class Run:
             lower_bound=self.lower_bound,
             certified=certified,
             max_violation=violation,
-            assignment=dict(names),
+            assignment={} if values is None else self.problem.assignment(values),
             iterations=len(self.history),
             oracle_calls=self.calls,
             oracle_time_s=self.oracle_time,

@@ -298,7 +298,7 @@ def arrays_of(content: bytes) -> dict[str, np.ndarray]:
         ("linear", np.array(["1", "2"]), "linear in .* must be float64"),
         ("linear", np.array([{}, []], dtype=object), "linear.npy in .* holds no numbers or text"),
         ("linear", None, "lacks the array 'linear'"),
-        ("names", np.array(["a", "a"]), "2 different variable names"),
+        ("names", np.array(["a", "a"]), "2 variable names, different"),
         ("pairs", np.array([[0, 1], [0, 2], [0, 0]])[:3], "pairs in .* points to"),
         ("pairs", np.array([[0, 1], [0, -1], [0, 0]]), "pairs in .* points to"),
         ("row_entries", np.array([[0, 0], [1, 1]]), "row_entries in .* points to"),

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qhal.files import FORMATS, read_problem, write_problem
-from qhal.ocean import qubo_from_bqm
 from qhal.problems import Qcbo
+from qhal.problems.spins import over_bits
 
 COEFFICIENTS = st.one_of(
     st.integers(-5, 5).map(float),
@@ -20,7 +20,7 @@ COEFFICIENTS = st.one_of(
 
 
 @st.composite
-def problems(draw, *, constrained=True, names=True):
+def problems(draw, *, constrained=True, names=True, spins=False):
     n = draw(st.integers(1, 4))
 
     def row():
@@ -30,8 +30,10 @@ def problems(draw, *, constrained=True, names=True):
         return np.triu(np.array([row() for _ in range(n)]))
 
     lower, upper = np.zeros(n), np.ones(n)
-    options = {}
-    if constrained:
+    options = {"spins": np.full(n, spins)}
+    if spins:
+        lower[:] = -1
+    elif constrained:
         lower = np.array(draw(st.lists(st.integers(-3, 1), min_size=n, max_size=n)))
         upper = lower + draw(st.lists(st.integers(0, 4), min_size=n, max_size=n))
         for sense in ("eq", "le", "ge"):
@@ -61,7 +63,9 @@ def assert_same(one: Qcbo, other: Qcbo, *, names: bool = True) -> None:
     np.testing.assert_array_equal(other.lower, one.lower[order])
     np.testing.assert_array_equal(other.upper, one.upper[order])
     assert other.constraints.labels == one.constraints.labels
-    ranges = [range(low, high + 1) for low, high in zip(one.lower, one.upper, strict=True)]
+    np.testing.assert_array_equal(other.spins, one.spins[order])
+    bounds = zip(one.lower, one.upper, one.steps, strict=True)
+    ranges = [range(low, high + 1, step) for low, high, step in bounds]
     values = np.array(list(itertools.islice(itertools.product(*ranges), 700)))
     scale = 1 + np.abs(one.objectives(values)).max()
     np.testing.assert_allclose(
@@ -90,6 +94,24 @@ def test_unconstrained_round_trip_keeps_names(tmp_path_factory, suffix, problem)
     path = tmp_path_factory.mktemp("round") / f"problem{suffix}"
     write_problem(problem, path)
     assert_same(problem, read_problem(path))
+
+
+@pytest.mark.parametrize("suffix", [".cqm", ".bqm", ".coo", ".npz"])
+@settings(max_examples=40)
+@given(problem=problems(constrained=False, names=False, spins=True))
+def test_spins_stay_spins(tmp_path_factory, suffix, problem):
+    path = tmp_path_factory.mktemp("round") / f"problem{suffix}"
+    write_problem(problem, path)
+    assert_same(problem, read_problem(path))
+
+
+@pytest.mark.parametrize("suffix", [".lp", ".qubo"])
+@settings(max_examples=40)
+@given(problem=problems(constrained=False, names=False, spins=True))
+def test_formats_without_spins_get_their_bits(tmp_path_factory, suffix, problem):
+    path = tmp_path_factory.mktemp("round") / f"problem{suffix}"
+    write_problem(problem, path)
+    assert_same(over_bits(problem), read_problem(path))
 
 
 @pytest.mark.parametrize("suffix", [".coo", ".qubo"])
@@ -164,9 +186,10 @@ def test_bqm_files_of_dimod(tmp_path_factory, version, problem, vartype, dtype, 
     with bqm.to_file(version=version) as file:
         path.write_bytes(file.read())
     read = read_problem(path)
-    assert read.names == tuple(map(str, bqm.variables))
-    states = np.array(list(itertools.product((0, 1), repeat=bqm.num_variables)))
-    expected = qubo_from_bqm(bqm).energies(states)
+    assert read.names == tuple(bqm.variables)
+    low = -1 if vartype == "SPIN" else 0
+    states = np.array(list(itertools.product((low, 1), repeat=bqm.num_variables)))
+    expected = bqm.energies((states, list(bqm.variables)))
     # float32 files: dimod's own sums round to float32 as well.
     np.testing.assert_allclose(read.objectives(states), expected, rtol=1e-4, atol=1e-2)
     if dtype is np.float64:
@@ -200,11 +223,11 @@ def test_cqm_with_spins_integers_and_odd_labels(tmp_path):
         path.write_bytes(file.read())
     problem = read_problem(path)
     # In the order of the file, not in that of a set of strings as dimod returns them.
-    assert problem.constraints.labels == ("last", "first", "ä b", "('t', 1)")
-    assert problem.names == tuple(map(str, cqm.variables))
+    assert problem.constraints.labels == ("last", "first", "ä b", ("t", 1))
+    assert problem.names == tuple(cqm.variables)
     for s, b, k in itertools.product((-1, 1), (0, 1), range(-2, 6)):
-        bits = {"('spin', 3)": (s + 1) // 2, "0": b, "k": k}
-        values = [[bits[name] for name in problem.names]]
+        assignment = {("spin", 3): s, 0: b, "k": k}
+        values = [[assignment[name] for name in problem.names]]
         assert problem.objectives(values)[0] == 2 * s * b - 3 * k * k + s * k + 1.5
         assert bool(problem.feasible(values)[0]) == (s + 2 * b * k <= 3)
 
@@ -216,12 +239,13 @@ def test_coo_files_of_dimod(tmp_path, vartype):
     path.write_text(coo.dumps(bqm, vartype_header=True))
     problem = read_problem(path)
     assert problem.names == ("x0", "x3", "x8")
-    states = np.array(list(itertools.product((0, 1), repeat=3)))
-    expected = qubo_from_bqm(bqm).energies(states)
+    states = np.array(list(itertools.product((-1 if vartype == "SPIN" else 0, 1), repeat=3)))
+    expected = bqm.energies((states, list(bqm.variables)))
     np.testing.assert_allclose(problem.objectives(states), expected)
     write_problem(problem, path)
     again = coo.loads(path.read_text())
-    np.testing.assert_allclose(qubo_from_bqm(again).energies(states) + problem.offset, expected)
+    assert again.vartype is bqm.vartype
+    np.testing.assert_allclose(again.energies((states, list(again.variables))), expected)
 
 
 def test_every_format_is_tested_here():

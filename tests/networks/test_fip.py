@@ -122,6 +122,6 @@ def test_only_the_completed_auxiliary_bits_are_feasible(case) -> None:
 def test_an_encoded_network_lifts_without_slack(case) -> None:
     encoded, _, _ = case
     program = encode(encoded.problem)
-    assert program.exact
+    assert program.is_whole
     assert program.contradiction is None
     assert program.num_bits == encoded.problem.num_variables

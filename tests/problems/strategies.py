@@ -15,7 +15,8 @@ SENSES = st.sampled_from(["==", "<=", ">="])
 
 def all_values(problem: Qcbo) -> np.ndarray:
     """Every assignment within the bounds of `problem`."""
-    ranges = [range(low, high + 1) for low, high in zip(problem.lower, problem.upper, strict=True)]
+    bounds = zip(problem.lower, problem.upper, problem.steps, strict=True)
+    ranges = [range(low, high + 1, step) for low, high, step in bounds]
     return np.array(list(itertools.product(*ranges)), dtype=np.int64).reshape(
         -1, problem.num_variables
     )
@@ -28,7 +29,7 @@ def all_bits(count: int) -> np.ndarray:
 
 @st.composite
 def qcbos(draw, max_variables: int = 5, integers: bool = True, quadratic: bool = True) -> Qcbo:
-    """A problem with up to three linear and two quadratic rows."""
+    """A problem with up to three linear and two quadratic rows, of bits, spins and an integer."""
     n = draw(st.integers(1, max_variables))
     vector = st.lists(coefficients, min_size=n, max_size=n)
     matrix = st.lists(vector, min_size=n, max_size=n).map(lambda rows: np.triu(np.array(rows)))
@@ -36,6 +37,9 @@ def qcbos(draw, max_variables: int = 5, integers: bool = True, quadratic: bool =
     if integers and draw(st.booleans()):
         lower[0] = draw(st.integers(-2, 1))
         upper[0] = lower[0] + draw(st.integers(0, 5))
+    spins = np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n)))
+    spins &= draw(st.booleans()) & (lower == 0) & (upper == 1)
+    lower[spins] = -1
     rows = {}
     for key in draw(st.sets(st.sampled_from(["eq", "le", "ge"]))):
         scale = draw(st.sampled_from([1, 2, 0.5, 0.1]))
@@ -52,5 +56,6 @@ def qcbos(draw, max_variables: int = 5, integers: bool = True, quadratic: bool =
         quadratic_constraints=quadratics,
         lower=lower,
         upper=upper,
+        spins=spins,
         **rows,
     )

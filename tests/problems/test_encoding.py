@@ -39,7 +39,7 @@ def test_completed_bits_are_feasible_exactly_when_the_values_are(problem: Qcbo) 
     assert (forms >= 0).all()
     met = (residuals < 1e-9) & (forms.max(axis=1, initial=0) < 1e-9)
     assert (met == feasible).all()
-    assert program.exact
+    assert program.is_whole
 
 
 @given(qcbos(max_variables=3))
@@ -63,7 +63,7 @@ def test_every_feasible_bit_pattern_stands_for_feasible_values(problem: Qcbo) ->
 def test_a_grid_slack_is_not_called_exact() -> None:
     problem = Qcbo.from_arrays(linear=[1.0, 1.0], A_le=[[np.sqrt(2), np.pi]], b_le=[3.5])
     program = encode(problem)
-    assert not program.exact
+    assert not program.is_whole
     assert program.num_bits == 2 + 13
 
 

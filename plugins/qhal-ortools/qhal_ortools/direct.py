@@ -10,6 +10,7 @@ from ortools.sat.python import cp_model
 
 from qhal.oracle import ExactAnswer
 from qhal.problems.qcbo import Qcbo
+from qhal.problems.spins import over_bits, spin_values
 from qhal.qcgd.certificate import meets
 from qhal.samples import Status
 from qhal_ortools.model import Model, Outcome, OutOfTime, Values, float_bound
@@ -33,13 +34,14 @@ def solve_qcbo(
     deadline = math.inf if time_limit is None else time.perf_counter() + time_limit
     start = _start(problem)
     try:
-        model = Model(problem, deadline)
+        model = Model(over_bits(problem), deadline)
         outcome = model.solve(seed=seed, num_workers=num_workers, hint=start)
     except OutOfTime:
         outcome = Outcome(cp_model.UNKNOWN, [start], None)
     if outcome.status == cp_model.INFEASIBLE:
         return ExactAnswer(status=Status.INFEASIBLE)
-    kept = [values for values in outcome.solutions if problem.feasible(values)[0]]
+    found = [spin_values(problem, values) for values in outcome.solutions]
+    kept = [values for values in found if problem.feasible(values)[0]]
     if not kept:
         bound = float_bound(outcome.lower_bound, None)
         return ExactAnswer(status=Status.NO_FEASIBLE_SOLUTION_FOUND, lower_bound=bound)
@@ -55,8 +57,11 @@ def solve_qcbo(
 
 
 def _start(problem: Qcbo) -> Values:
-    """Where the search begins: as near to zero as the bounds allow, completed if possible."""
-    values = np.clip(0, problem.lower, problem.upper)
+    """Where the search begins: as near to zero as the bounds allow, completed if possible.
+
+    A spin's value stands for its bit.
+    """
+    values = np.where(problem.spins, 1, np.clip(0, problem.lower, problem.upper))
     if problem.completion is not None:
         values = problem.completion(values[np.newaxis, :])[0]
     return np.asarray(values, dtype=np.int64)

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from ortools.sat.python import cp_model
 
 from qhal.errors import InputError
-from qhal.problems.qcbo import FEASIBILITY_TOLERANCE, Qcbo
+from qhal.problems.qcbo import Qcbo
 from qhal_ortools.scaling import WholeNumbers, round_down, whole_numbers
 
 Values = npt.NDArray[np.int64]
@@ -46,7 +46,7 @@ class OutOfTime(Exception):
 
 
 class Model:
-    """`problem` in CP-SAT; rows hold to `FEASIBILITY_TOLERANCE`, as in `Qcbo.feasible`.
+    """`problem` of bits and integers in CP-SAT; rows hold to its `tolerances`.
 
     Products of bits are linearised by their four implications (Fortet 1960), bits times integers
     switch the integer on and off, and only integer times integer is left to the solver.
@@ -127,16 +127,16 @@ class Model:
         reach = self._reach(terms)
         whole = whole_numbers(terms.coefficients, reach)
         sense, rhs = rows.senses[row], Fraction(float(rows.rhs[row]))
-        lost = whole.error
+        tolerance, lost = float(self.problem.tolerances[row]), whole.error
+        if lost > tolerance / 2:
+            raise InputError(
+                f"constraint {rows.labels[row]!r} cannot be written in whole numbers to within "
+                f"{tolerance:.3g}: scale it to integer or short decimal coefficients."
+            )
         if lost:
             # What Qcbo.feasible itself may lose in adding up coefficients that are not dyadic.
             lost += float(np.abs(terms.coefficients) @ reach) * np.finfo(float).eps * len(reach)
-        if lost > FEASIBILITY_TOLERANCE / 2:
-            raise InputError(
-                f"constraint {rows.labels[row]!r} cannot be written in whole numbers to within "
-                f"{FEASIBILITY_TOLERANCE}: scale it to integer or short decimal coefficients."
-            )
-        slack = Fraction(FEASIBILITY_TOLERANCE) + Fraction(lost)
+        slack = Fraction(tolerance) + Fraction(lost)
         low = -_INT64 if sense == "<=" else math.ceil((rhs - slack) * whole.scale)
         high = _INT64 if sense == ">=" else math.floor((rhs + slack) * whole.scale)
         if low > high:  # no whole number between: CP-SAT overlooks that in a row without variables

@@ -187,6 +187,12 @@ class Oracle(ABC):
         """
         return None
 
+    def stop(self) -> None:  # noqa: B027 (a choice, not a duty)
+        """Ask a call that is running in another thread to end soon, as its answer is not wanted.
+
+        By default nothing: then the call goes on, unseen, until it or the process ends.
+        """
+
     def to_dimod(self) -> dimod.Sampler:
         """This oracle as a `dimod.Sampler`, for use anywhere in Ocean."""
         from qhal.ocean import OracleSampler

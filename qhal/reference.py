@@ -18,6 +18,7 @@ from qhal.samples import Status
 MAX_EXHAUSTIVE_VARIABLES = 24
 MAX_EXHAUSTIVE_ASSIGNMENTS = 2**20
 _BLOCK_BITS = 12
+_BLOCK_READS = 1024
 
 
 class Exhaustive(Oracle):
@@ -91,7 +92,14 @@ class Random(Oracle):
         initial_states: States | None,
     ) -> Answer:
         rng = np.random.default_rng(seed)
-        return rng.integers(0, 2, (num_reads, qubo.num_variables), dtype=np.int8)
+        deadline = math.inf if time_limit is None else time.perf_counter() + time_limit
+        blocks: list[States] = []
+        done = 0
+        while done < num_reads and (not blocks or time.perf_counter() < deadline):
+            count = min(num_reads - done, _BLOCK_READS)
+            blocks.append(rng.integers(0, 2, (count, qubo.num_variables), dtype=np.int8))
+            done += count
+        return np.concatenate(blocks)
 
 
 class ExhaustivePlugin:

@@ -78,6 +78,7 @@ class StopReason(enum.StrEnum):
     TARGET = "the target objective was reached"
     CALLBACK = "the callback asked to stop"
     INTERRUPTED = "interrupted by the user"
+    ORACLE_FAILED = "the oracle failed; what it had found until then was kept"
     CONTRADICTION = "a constraint cannot be met by any assignment"
     SINGLE_CALL = "the problem has no constraints: one oracle call answers it"
 

@@ -16,8 +16,8 @@ import dimod
 import numpy as np
 import numpy.typing as npt
 
+from qhal.archive import read_members
 from qhal.errors import InputError
-from qhal.files.archive import read_members
 from qhal.files.entries import ising_of, problem_from_pairs, qubo_of
 from qhal.ocean import bqm_from_ising, bqm_from_qubo
 from qhal.problems import Qcbo

@@ -29,8 +29,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from qhal.archive import parse_array, read_members, write_arrays
 from qhal.errors import InputError
-from qhal.files.archive import parse_array, read_members, write_arrays
 from qhal.problems import Constraints, Qcbo
 
 FORMAT = "qhal-problem-1"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
-from qhal.oracle import Oracle
 from qhal.problems.arrays import FloatArray
 from qhal.problems.qcbo import Qcbo
 from qhal.problems.qubo import Qubo
@@ -73,14 +72,17 @@ def meets(problem: Qcbo, objective: float | None, bound: float | None) -> bool:
 
 
 def proves_infeasible(
-    lifting: Lifting, oracle: Oracle, seed: int, **limits: Any
-) -> tuple[bool, Samples]:
-    """Ask an exact oracle for the least total violation; whether it is proved to be too much."""
+    lifting: Lifting, ask: Callable[[Qubo], Samples]
+) -> tuple[bool, Samples, Qubo]:
+    """Ask an exact oracle for the least total violation; whether it is proved to be too much.
+
+    Also the samples and the QUBO whose they are.
+    """
     multipliers = lifting.signed.astype(np.float64) / lifting.scale
     qubo = lifting.qubo(multipliers, with_objective=False)
-    samples = oracle.sample(qubo, seed=seed, **limits)
+    samples = ask(qubo)
     if samples.lower_bound is None:
-        return False, samples
+        return False, samples, qubo
     unit = 1.0 if lifting.program.is_whole else 0.0
     bound = samples.lower_bound - rounding_margin(qubo, unit)
-    return bound > lifting.slop(multipliers), samples
+    return bound > lifting.slop(multipliers), samples, qubo

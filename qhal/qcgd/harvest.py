@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from qhal.problems.arrays import FloatArray, States, distinct_rows
 from qhal.problems.program import BinaryProgram
 from qhal.problems.qcbo import Values
+from qhal.problems.qubo import Qubo
 from qhal.qcgd.lifting import Atoms, Lifting
 from qhal.qcgd.polish import Polish
 
+MAX_ATOMS = 4000
+BLOCK = 4096
 Observer: TypeAlias = Callable[[Values, FloatArray], None]
 
 
@@ -37,65 +41,93 @@ class Incumbent:
 
 
 class Harvest:
-    """The incumbents of a run; an observer sees every round's completed values and objectives.
+    """The incumbents of a run.
 
     `raw` counts only samples whose primary bits the oracle itself returned feasible; `best` also
     those made feasible by the problem's completion, and the polished ones. `nearest` is the least
     violated sample, for a run that finds nothing feasible.
     """
 
-    def __init__(
-        self,
-        lifting: Lifting,
-        polish: bool,
-        observer: Observer | None = None,
-        deadline: float = math.inf,
-    ) -> None:
+    def __init__(self, lifting: Lifting, polish: bool, deadline: float = math.inf) -> None:
         self.lifting = lifting
-        self._observer, self._deadline = observer, deadline
+        self._deadline = deadline
         self.raw = Incumbent()
         self.best = Incumbent()
         self.nearest: tuple[float, Values] | None = None
         source = self._source = lifting.program.source
-        binary = bool(((source.lower >= 0) & (source.upper <= 1)).all())
-        self._polish = Polish(source) if polish and binary and source.completion is None else None
+        self._polish = Polish(source) if polish and source.completion is None else None
 
     @property
     def program(self) -> BinaryProgram:
         """The program that the samples are states of."""
         return self.lifting.program
 
-    def take(self, states: States) -> Atoms:
-        """Keep what is best in `states` (num_reads, N) and return their atoms.
+    def take(self, states: States, qubo: Qubo, observer: Observer | None = None) -> Atoms:
+        """Keep what is best in `states` (num_reads, N) of `qubo` and return their atoms.
 
         Every sample gives two: as it is (only its own bits say what the multipliers must still
-        lift) and with helper and slack bits recomputed (only those say whether it is feasible).
+        lift) and with helper and slack bits recomputed (only those say whether it is feasible); of
+        more than `MAX_ATOMS` those of lowest energy. `observer` sees the values after the problem's
+        own completion, with their objectives.
         """
-        source = self._source
         values = self.program.values(states)
         first, counts = distinct_rows(values)
         values = values[first]
-        violations = source.max_violations(values)
-        feasible = source.feasible(values)
-        if self.nearest is None or violations.min() < self.nearest[0]:
-            k = int(np.argmin(violations))
-            self.nearest = (float(violations[k]), values[k].copy())
-        objectives = source.objectives(values)
-        self.raw.offer(objectives[feasible], values[feasible])
-        improved = self.best.offer(objectives[feasible], values[feasible])
-        if source.completion is not None:
-            self._offer_completed(source.completion(values))
-        elif improved and self._polish is not None and self.best.values is not None:
-            polished = self._polish(self.best.values, self._deadline)[np.newaxis, :]
-            self.best.offer(source.objectives(polished), polished)
+        before = self.best.objective
+        feasible_reads = 0
+        for start in range(0, len(values), BLOCK):
+            block = slice(start, start + BLOCK)
+            feasible = self._look(values[block], observer)
+            feasible_reads += int(counts[block][feasible].sum())
+        if self.best.objective != before:
+            self._polish_best()
         bits = np.vstack([self.program.complete(values), states])
         bits = bits[distinct_rows(bits)[0]]
-        return self.lifting.atoms(bits, float(counts[feasible].sum() / counts.sum()))
+        if len(bits) > MAX_ATOMS:
+            bits = bits[np.argsort(qubo.energies(bits), kind="stable")[:MAX_ATOMS]]
+        return self.lifting.atoms(bits, feasible_reads / int(counts.sum()))
 
-    def _offer_completed(self, values: Values) -> None:
-        """Offer values whose dependent variables the problem's own completion has set."""
-        values = values[self._source.feasible(values)]
-        objectives = self._source.objectives(values)
-        self.best.offer(objectives, values)
-        if self._observer is not None:
-            self._observer(values, objectives)
+    def _polish_best(self) -> None:
+        if self._polish is not None and self.best.values is not None:
+            polished = self._polish(self.best.values, self._deadline)[np.newaxis, :]
+            self.best.offer(self._source.objectives(polished), polished)
+
+    def _look(self, values: Values, observer: Observer | None) -> npt.NDArray[np.bool_]:
+        """Offer `values` (k, n) and what completion makes of them; which are feasible."""
+        source = self._source
+        violations = source.max_violations(values)
+        k = int(np.argmin(violations))
+        if self.nearest is None or violations[k] < self.nearest[0]:
+            self.nearest = (float(violations[k]), values[k].copy())
+        feasible = source.feasible(values)
+        objectives = source.objectives(values[feasible])
+        self.raw.offer(objectives, values[feasible])
+        self.best.offer(objectives, values[feasible])
+        if source.completion is not None:
+            completed = source.completion(values)
+            completed = completed[source.feasible(completed)]
+            objectives = source.objectives(completed)
+            self.best.offer(objectives, completed)
+            if observer is not None:
+                observer(completed, objectives)
+        return feasible
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Values]]:
+        """Everything kept, as JSON facts and arrays; `restore` takes both back."""
+        facts = {"best": self.best.objective, "raw": self.raw.objective}
+        kept = {"best": self.best.values, "raw": self.raw.values}
+        if self.nearest is not None:
+            facts["nearest"], kept["nearest"] = self.nearest
+        return facts, {name: values for name, values in kept.items() if values is not None}
+
+    def restore(self, facts: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from what `state` returned; trusts no figure that it can compute again."""
+        n = self._source.num_variables
+        for incumbent, name in ((self.best, "best"), (self.raw, "raw")):
+            if facts[name] is not None:
+                values = arrays[name].astype(np.int64).reshape(1, n)
+                if not self._source.feasible(values)[0]:
+                    raise ValueError(f"its {name} assignment is not feasible")
+                incumbent.offer(self._source.objectives(values), values)
+        if "nearest" in facts:
+            self.nearest = (float(facts["nearest"]), arrays["nearest"].astype(np.int64).reshape(n))

@@ -1,22 +1,26 @@
-"""Ctrl-C in a run: the oracle stops at once, the run's own bookkeeping is never cut in half."""
+"""Ctrl-C in a run: it is heard at once, and the run's own bookkeeping is never cut in half."""
 
 from __future__ import annotations
 
+import contextvars
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 
 class Interrupt:
-    """While entered, SIGINT sets `requested`, and raises only while `allow`ed.
+    """While entered, SIGINT sets `requested`, and raises KeyboardInterrupt only within `call`.
 
-    Libraries may turn a KeyboardInterrupt that hits them into some other error, so whoever sees one
-    asks `requested`. In other threads, or under a handler of the caller's own, nothing changes.
+    In other threads than the main one, or under a handler of the caller's own, nothing changes.
     """
 
     def __init__(self) -> None:
         self.requested = False
-        self._allowed = False
+        self._calling = False
         self._installed = False
 
     def __enter__(self) -> Interrupt:
@@ -36,13 +40,54 @@ class Interrupt:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             self._installed = False
 
-    def allow(self, allowed: bool) -> None:
-        """Let SIGINT raise from now on, or no longer; raises at once if it came in between."""
-        self._allowed = allowed
-        if allowed and self.requested:
-            raise KeyboardInterrupt
+    def call(self, work: Callable[[], T], stop: Callable[[], None]) -> T:
+        """The result of `work`; at SIGINT raises KeyboardInterrupt and calls `stop` instead.
+
+        The work runs in a thread of its own, as signals do not reach Python inside a vendor's
+        compiled code. What does not heed `stop` goes on unseen until it or the process ends.
+        """
+        if not self._installed:
+            return work()
+        outcome = _Outcome(work)
+        context = contextvars.copy_context()
+        thread = threading.Thread(target=context.run, args=(outcome.run,), daemon=True)
+        self._calling = True
+        try:
+            if self.requested:
+                raise KeyboardInterrupt
+            thread.start()
+            outcome.done.wait()
+        except KeyboardInterrupt:
+            stop()
+            raise
+        finally:
+            self._calling = False
+        return outcome.result()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
-        if self._allowed:
+        if self._calling:
             raise KeyboardInterrupt
+
+
+class _Outcome(Generic[T]):
+    """What became of some work done in another thread."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._result: list[T] = []
+        self._error: BaseException | None = None
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        try:
+            self._result.append(self._work())
+        except BaseException as error:  # noqa: BLE001 (raised again in the thread that waits)
+            self._error = error
+        finally:
+            self.done.set()
+
+    def result(self) -> T:
+        if self._error is not None:
+            raise self._error
+        return self._result[0]

@@ -6,17 +6,21 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from qhal.errors import InputError
+from qhal.errors import InputError, OracleError
 from qhal.oracle import Oracle, check_time_limit, checked_seed
 from qhal.problems.arrays import as_scalar
 from qhal.problems.encoding import encode
 from qhal.problems.program import BinaryProgram
 from qhal.problems.qcbo import Qcbo
 from qhal.problems.qubo import Qubo
+from qhal.qcgd.caller import Caller
 from qhal.qcgd.certificate import meets, proved_bound, proves_infeasible
+from qhal.qcgd.checkpoint import Checkpoint, Snapshot
 from qhal.qcgd.harvest import Harvest, Observer
 from qhal.qcgd.interrupt import Interrupt
 from qhal.qcgd.lifting import Atoms, Lifting, dynamic_range_bits
@@ -24,7 +28,6 @@ from qhal.qcgd.rules import make_rule
 from qhal.samples import Samples, Solution, Status, StopReason
 
 DEFAULT_ITERATIONS = 50
-SHARES = 10
 
 
 @dataclass(frozen=True)
@@ -77,13 +80,16 @@ def run(
     seed: int | None = None,
     callback: Callback | None = None,
     observer: Observer | None = None,
+    checkpoint: Path | None = None,
 ) -> Solution:
     """Solve `problem` through `oracle`; see `qhal.solve` for the parameters.
 
     `observer` sees every round's values after the problem's completion, with their objectives.
     """
-    limits = limits or Limits()
-    return Run(problem, oracle, method, num_reads, limits, polish, seed, callback, observer).run()
+    started = Run(problem, oracle, method, num_reads, limits or Limits(), polish, seed)
+    if checkpoint is not None:
+        started.resume(checkpoint)
+    return started.run(callback, observer)
 
 
 class Run:
@@ -98,79 +104,95 @@ class Run:
         limits: Limits,
         polish: bool,
         seed: int | None,
-        callback: Callback | None,
-        observer: Observer | None = None,
     ) -> None:
         self.start = time.perf_counter()
-        self.problem, self.oracle, self.limits, self.callback = problem, oracle, limits, callback
-        self.num_reads, self.seed = num_reads, checked_seed(seed)
+        self.earlier_s = 0.0
+        self.problem, self.oracle, self.limits = problem, oracle, limits
+        self.num_reads, self.given_seed, self.seed = num_reads, seed, checked_seed(seed)
         self.program = encode(problem)
         _check_size(self.program, oracle)
         self.lifting = Lifting(self.program)
         self.rule = make_rule(method, self.lifting, oracle.info.exact)
+        self.rule.multipliers = self.lifting.on_grid(self.rule.multipliers)
         limit = limits.time_limit
-        deadline = math.inf if limit is None else self.start + limit
-        self.harvest = Harvest(self.lifting, polish, observer, deadline)
+        self.deadline = math.inf if limit is None else self.start + limit
+        self.harvest = Harvest(self.lifting, polish, self.deadline)
+        self.settings = {"method": method, "num_reads": num_reads, "polish": polish}
         self.lower_bound: float | None = None
         self.infeasible = False
         self.interrupt = Interrupt()
-        self.calls, self.oracle_time = 0, 0.0
+        self.caller = Caller(oracle, self.seed, self.deadline, self.interrupt)
+        self.checkpoint: Checkpoint | None = None
+        self.notes: dict[str, str] = {}
         self.history: list[RunState] = []
 
-    def run(self) -> Solution:
+    def resume(self, path: Path) -> None:
+        """Keep the run in the file at `path`, and go on from there if it holds one already."""
+        oracle = {"oracle": self.oracle.info.name, "oracle options": dict(self.oracle.options)}
+        self.checkpoint = Checkpoint(path, self.problem, self.settings | oracle)
+        snapshot = self.checkpoint.load()
+        if snapshot is None:
+            return
+        try:
+            self._restore(snapshot)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"the checkpoint {path} is damaged ({error}): remove it to start afresh."
+            ) from None
+
+    def run(self, callback: Callback | None, observer: Observer | None) -> Solution:
         """Iterate until a limit, a proof, the callback or Ctrl-C ends it."""
         with self.interrupt:
             try:
-                reason = self._contradiction() or self._iterate()
+                reason = self._contradiction() or self._iterate(callback, observer)
             except KeyboardInterrupt:
                 reason = StopReason.INTERRUPTED
-            except Exception:
-                if not self.interrupt.requested:
+            except OracleError as error:
+                # What was found is not lost because a machine fails later on.
+                if self.harvest.nearest is None:
                     raise
-                reason = StopReason.INTERRUPTED
-            self.interrupt.allow(False)
+                self.notes["failure"] = str(error)
+                reason = StopReason.ORACLE_FAILED
             if self.interrupt.requested and reason is not StopReason.PROVED:
                 reason = StopReason.INTERRUPTED
             return self._solution(reason)
 
     def _contradiction(self) -> StopReason | None:
-        self.infeasible = self.program.contradiction is not None
-        return StopReason.CONTRADICTION if self.infeasible else None
+        self.infeasible = self.infeasible or self.program.contradiction is not None
+        return StopReason.CONTRADICTION if self.program.contradiction is not None else None
 
-    def _iterate(self) -> StopReason:
+    def _iterate(self, callback: Callback | None, observer: Observer | None) -> StopReason:
         constrained = self.lifting.num_multipliers > 0
-        for iteration in range(self.limits.iterations):
-            multipliers = self.lifting.on_grid(self.rule.multipliers)
-            self.rule.multipliers = multipliers
-            qubo = self.lifting.qubo(multipliers)
-            samples = self._ask(qubo)
-            atoms = self.harvest.take(samples.states)
+        reason = self._restored_end() if self.history else None
+        while reason is None and len(self.history) < self.limits.iterations:
+            qubo = self.lifting.qubo(self.rule.multipliers)
+            left = self.limits.iterations - len(self.history) if constrained else 1
+            samples = self.caller.ask(qubo, num_reads=self.num_reads, rounds_left=left)
+            atoms = self.harvest.take(samples.states, qubo, observer)
+            multipliers = self.rule.multipliers
             self._raise_bound(proved_bound(self.lifting, qubo, multipliers, samples))
+            state = self._record(qubo, samples, atoms)
             reason = self._proof()
-            state = self._record(iteration, qubo, samples, atoms)
-            if self.callback is not None and self.callback(state) is False:
-                return reason or StopReason.CALLBACK
+            if callback is not None and not _goes_on(callback(state)):
+                reason = reason or StopReason.CALLBACK
             reason = reason or self._exhausted()
-            if reason is not None:
-                return reason
-            if not constrained:
-                return StopReason.SINGLE_CALL
-            best = self.harvest.best.objective
-            upper = None if best is None else best / self.lifting.scale
-            self.rule.update(atoms.sorted_by_energy(multipliers), upper)
-        return StopReason.ITERATIONS
+            if reason is None and not constrained:
+                reason = StopReason.SINGLE_CALL
+            if reason not in (StopReason.PROVED, StopReason.SINGLE_CALL):
+                best = self.harvest.best.objective
+                upper = None if best is None else best / self.lifting.scale
+                self.rule.update(atoms.sorted_by_energy(multipliers), upper)
+                self.rule.multipliers = self.lifting.on_grid(self.rule.multipliers)
+            self._keep()
+        return reason or StopReason.ITERATIONS
 
-    def _ask(self, qubo: Qubo) -> Samples:
-        """One oracle call with its own seed and what is left of the time."""
-        seed = int(np.random.SeedSequence([self.seed, self.calls]).generate_state(1)[0])
-        self.interrupt.allow(True)
-        samples = self.oracle.sample(
-            qubo, num_reads=self.num_reads, seed=seed, time_limit=self._share()
-        )
-        self.interrupt.allow(False)
-        self.calls += 1
-        self.oracle_time += samples.time_s
-        return samples
+    def _restored_end(self) -> StopReason | None:
+        """Whether the run had come to its end before it was kept."""
+        if self.infeasible or meets(self.problem, self.harvest.best.objective, self.lower_bound):
+            return StopReason.PROVED
+        if not self.lifting.num_multipliers:
+            return StopReason.SINGLE_CALL
+        return self._exhausted()
 
     def _proof(self) -> StopReason | None:
         """Whether bound and value meet; with an exact oracle, also whether nothing is feasible."""
@@ -178,15 +200,9 @@ class Run:
             return StopReason.PROVED
         affordable = self.limits.max_oracle_calls != 1
         nothing = self.harvest.best.objective is None
-        if nothing and affordable and self.oracle.info.exact and self.calls == 1:
-            self.interrupt.allow(True)
-            self.infeasible, samples = proves_infeasible(
-                self.lifting, self.oracle, self.seed, time_limit=self._share()
-            )
-            self.interrupt.allow(False)
-            self.calls += 1
-            self.oracle_time += samples.time_s
-            self.harvest.take(samples.states)
+        if nothing and affordable and self.oracle.info.exact and self.caller.calls == 1:
+            self.infeasible, samples, qubo = proves_infeasible(self.lifting, self.caller.ask)
+            self.harvest.take(samples.states, qubo)
             return StopReason.PROVED if self.infeasible else None
         return None
 
@@ -194,34 +210,66 @@ class Run:
         limits, best = self.limits, self.harvest.best.objective
         if limits.target is not None and best is not None and best <= limits.target:
             return StopReason.TARGET
-        if limits.max_oracle_calls is not None and self.calls >= limits.max_oracle_calls:
+        if limits.max_oracle_calls is not None and self.caller.calls >= limits.max_oracle_calls:
             return StopReason.ORACLE_CALLS
-        if limits.time_limit is not None and self._elapsed() >= limits.time_limit:
+        if time.perf_counter() >= self.deadline:
             return StopReason.TIME_LIMIT
         return None
 
-    def _share(self) -> float | None:
-        """Seconds for the next call (None: no limit): an equal share of what is left.
-
-        At least a tenth of it, as an exact oracle often needs few rounds, but long ones.
-        """
-        if self.limits.time_limit is None:
-            return None
-        left = self.limits.iterations - len(self.history) if self.lifting.num_multipliers else 1
-        rounds = min(SHARES, max(1, left))
-        return max(1e-3, (self.limits.time_limit - self._elapsed()) / rounds)
-
     def _elapsed(self) -> float:
-        return time.perf_counter() - self.start
+        return self.earlier_s + time.perf_counter() - self.start
+
+    def _keep(self) -> None:
+        """Write the checkpoint; a full disk costs the checkpoint, not the run."""
+        if self.checkpoint is None:
+            return
+        facts = {
+            "seed": self.seed,
+            "lower_bound": self.lower_bound,
+            "infeasible": self.infeasible,
+            "calls": self.caller.calls,
+            "oracle_time_s": self.caller.time_s,
+            "elapsed_s": self._elapsed(),
+            "history": [asdict(state) for state in self.history],
+        }
+        incumbents, arrays = self.harvest.state()
+        rule = {f"rule{name}": array for name, array in self.rule.state().items()}
+        try:
+            self.checkpoint.save(Snapshot(facts | incumbents, arrays | rule))
+        except OSError as error:
+            self.notes["checkpoint"] = f"the checkpoint was not written: {error.strerror or error}."
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        facts = snapshot.facts
+        if self.given_seed not in (None, facts["seed"]):
+            raise InputError(
+                f"the checkpoint was made with seed {facts['seed']}, not {self.given_seed}: leave "
+                "the seed out, name another file, or remove it to start afresh."
+            )
+        self.seed = checked_seed(facts["seed"])
+        self.caller = Caller(self.oracle, self.seed, self.deadline, self.interrupt)
+        self.caller.calls, self.caller.time_s = int(facts["calls"]), float(facts["oracle_time_s"])
+        self.lower_bound, self.infeasible = facts["lower_bound"], bool(facts["infeasible"])
+        self.earlier_s = float(facts["elapsed_s"])
+        self.history = [RunState(**state) for state in facts["history"]]
+        self.harvest.restore(facts, snapshot.arrays)
+        prefix = "rule"
+        self.rule.restore(
+            {
+                name.removeprefix(prefix): array
+                for name, array in snapshot.arrays.items()
+                if name.startswith(prefix)
+            }
+        )
 
     def _raise_bound(self, bound: float | None) -> None:
         if bound is not None and (self.lower_bound is None or bound > self.lower_bound):
             self.lower_bound = bound
 
-    def _record(self, iteration: int, qubo: Qubo, samples: Samples, atoms: Atoms) -> RunState:
+    def _record(self, qubo: Qubo, samples: Samples, atoms: Atoms) -> RunState:
         rows = np.abs(atoms.residuals[:, : len(self.program.rhs)])
         state = RunState(
-            iteration=iteration + 1,
+            iteration=len(self.history) + 1,
             incumbent=self.harvest.best.objective,
             raw_incumbent=self.harvest.raw.objective,
             lower_bound=self.lower_bound,
@@ -229,15 +277,15 @@ class Run:
             feasible_share=atoms.feasible_share,
             max_residual=float(rows.max(initial=0.0)),
             range_bits=dynamic_range_bits(qubo),
-            oracle_calls=self.calls,
-            oracle_time_s=self.oracle_time,
+            oracle_calls=self.caller.calls,
+            oracle_time_s=self.caller.time_s,
             elapsed_s=self._elapsed(),
         )
         self.history.append(state)
         return state
 
     def _solution(self, reason: StopReason) -> Solution:
-        best, nearest = self.harvest.best, self.harvest.nearest
+        best, nearest, row = self.harvest.best, self.harvest.nearest, self.program.contradiction
         certified = self.infeasible or meets(self.problem, best.objective, self.lower_bound)
         if self.infeasible:
             status = Status.INFEASIBLE
@@ -257,8 +305,8 @@ class Run:
             max_violation=violation,
             assignment={} if values is None else self.problem.assignment(values),
             iterations=len(self.history),
-            oracle_calls=self.calls,
-            oracle_time_s=self.oracle_time,
+            oracle_calls=self.caller.calls,
+            oracle_time_s=self.caller.time_s,
             total_time_s=self._elapsed(),
             num_variables=self.problem.num_variables,
             num_constraints=self.problem.num_constraints,
@@ -268,9 +316,15 @@ class Run:
             info={
                 "num_bits": self.program.num_bits,
                 "oracle_options": dict(self.oracle.options),
-                "contradiction": self.program.contradiction,
+                "contradiction": None if row is None else str(row),
+                **self.notes,
             },
         )
+
+
+def _goes_on(answer: Any) -> bool:
+    """Whether a callback's `answer` lets the run go on; only False, also numpy's, stops it."""
+    return answer is None or bool(answer) or not isinstance(answer, (bool, np.bool_))
 
 
 def _check_size(program: BinaryProgram, oracle: Oracle) -> None:

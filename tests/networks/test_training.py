@@ -93,7 +93,7 @@ def test_a_damaged_model_is_refused_in_a_sentence(result, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"classes": "all"}, "two classes"),
+        ({"data": "digits", "classes": "all"}, "two classes"),
         ({"classes": "coat,sandel"}, "did you mean 'sandal'"),
         ({"activation": "hard-tahn"}, "did you mean 'hard-tanh'"),
         ({"loss": "hing"}, "did you mean 'hinge'"),

@@ -17,13 +17,19 @@ from qhal_ortools.model import Model, Outcome, OutOfTime, Values, float_bound
 
 
 def solve_qcbo(
-    problem: Qcbo, *, time_limit: float | None = None, seed: int = 0, num_workers: int = 1
+    problem: Qcbo,
+    *,
+    time_limit: float | None = None,
+    seed: int = 0,
+    num_workers: int = 1,
+    solver: cp_model.CpSolver | None = None,
 ) -> ExactAnswer:
     """Solve `problem` with CP-SAT: integer variables, linear and quadratic rows of every sense.
 
     Rows hold to the tolerance of `Qcbo.feasible`. The objective is computed from the problem's own
     coefficients and `lower_bound` is valid for them, whatever the scaling to whole numbers did;
-    ``optimal`` means that the two meet to relative 1e-9. One worker is deterministic.
+    ``optimal`` means that the two meet to relative 1e-9. One worker is deterministic. `solver` is a
+    fresh one, for who wants to stop it from another thread.
 
     Raises
     ------
@@ -35,7 +41,8 @@ def solve_qcbo(
     start = _start(problem)
     try:
         model = Model(over_bits(problem), deadline)
-        outcome = model.solve(seed=seed, num_workers=num_workers, hint=start)
+        engine = cp_model.CpSolver() if solver is None else solver
+        outcome = model.solve(engine, seed=seed, num_workers=num_workers, hint=start)
     except OutOfTime:
         outcome = Outcome(cp_model.UNKNOWN, [start], None)
     if outcome.status == cp_model.INFEASIBLE:

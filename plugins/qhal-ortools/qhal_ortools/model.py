@@ -72,10 +72,14 @@ class Model:
         """By how much the whole-number objective, scaled back, may differ from the true one."""
         return self._cost.error
 
-    def solve(self, *, seed: int, num_workers: int, hint: Values) -> Outcome:
-        """Search from `hint` until optimality is proved or the deadline is reached."""
+    def solve(
+        self, solver: cp_model.CpSolver, *, seed: int, num_workers: int, hint: Values
+    ) -> Outcome:
+        """Search from `hint` until optimality is proved or the deadline is reached.
+
+        `solver` is a fresh one; its ``stop_search`` may be called from another thread.
+        """
         self._hint(hint)
-        solver = cp_model.CpSolver()
         solver.parameters.num_workers = num_workers
         solver.parameters.random_seed = seed % 2**31
         # The linear relaxation is what proves QUBOs: without it 20 dense bits take 20 times longer.

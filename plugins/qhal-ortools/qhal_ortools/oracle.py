@@ -34,6 +34,7 @@ class CpSat(Oracle):
         if isinstance(num_workers, bool) or not isinstance(num_workers, int) or num_workers < 1:
             raise InputError(f"num_workers must be a whole number >= 1, not {num_workers!r}.")
         self.num_workers = num_workers
+        self._solver = cp_model.CpSolver()
 
     def describe(self, info: OracleInfo) -> OracleInfo:
         """Only one worker gives the same samples for the same seed."""
@@ -54,7 +55,9 @@ class CpSat(Oracle):
             model = Model(Qcbo.from_qubo(qubo), deadline)
         except OutOfTime:
             return start[np.newaxis, :], {"proved": False}
-        outcome = model.solve(seed=seed, num_workers=self.num_workers, hint=start.astype(np.int64))
+        self._solver = cp_model.CpSolver()
+        hint = start.astype(np.int64)
+        outcome = model.solve(self._solver, seed=seed, num_workers=self.num_workers, hint=hint)
         found = np.unique([start, *outcome.solutions], axis=0).astype(np.int8)
         energies = qubo.energies(found)
         best = np.argsort(energies, kind="stable")[:num_reads]
@@ -68,7 +71,18 @@ class CpSat(Oracle):
         self, problem: Qcbo, *, time_limit: float | None = None, seed: int = 0
     ) -> ExactAnswer:
         """See `qhal_ortools.direct.solve_qcbo`."""
-        return solve_qcbo(problem, time_limit=time_limit, seed=seed, num_workers=self.num_workers)
+        self._solver = cp_model.CpSolver()
+        return solve_qcbo(
+            problem,
+            time_limit=time_limit,
+            seed=seed,
+            num_workers=self.num_workers,
+            solver=self._solver,
+        )
+
+    def stop(self) -> None:
+        """See `qhal.Oracle.stop`."""
+        self._solver.stop_search()
 
 
 def _start(qubo: Qubo, initial_states: States | None) -> States:

@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from qhal.errors import UnknownNameError, did_you_mean
-from qhal.problems.arrays import FloatArray
-from qhal.qcgd.lifting import Atoms, Lifting
+from qhal.qcgd.lifting import Lifting
+from qhal.qcgd.rules.rule import Rule
 
-
-class Rule(Protocol):
-    """Chooses the multipliers of each round."""
-
-    multipliers: FloatArray
-
-    def update(self, atoms: Atoms, upper: float | None) -> None:
-        """Set `multipliers` for the next round.
-
-        `atoms` are this round's samples, lowest energy first; `upper` is the best feasible
-        objective so far in the units of `Atoms.objectives`, None while there is none.
-        """
-        ...
-
-
+__all__ = ["METHODS", "Rule", "make_rule"]
 METHODS = ("level", "frank-wolfe", "fully-corrective")
 
 

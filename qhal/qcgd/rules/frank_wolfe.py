@@ -15,12 +15,15 @@ import numpy as np
 
 from qhal.problems.arrays import FloatArray
 from qhal.qcgd.lifting import Atoms, Lifting
+from qhal.qcgd.rules.rule import Rule
 
 BETA0 = 3.0
 
 
-class FrankWolfe:
+class FrankWolfe(Rule):
     """Averages one atom a round; its multipliers are dual variable plus penalty gradient."""
+
+    memory = ("_round", "_dual", "_mean", "_diameter")
 
     def __init__(self, lifting: Lifting, beta0: float = BETA0) -> None:
         self.multipliers: FloatArray = np.zeros(lifting.num_multipliers)

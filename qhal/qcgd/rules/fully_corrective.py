@@ -12,6 +12,7 @@ import numpy as np
 
 from qhal.problems.arrays import FloatArray
 from qhal.qcgd.lifting import Atoms, Lifting
+from qhal.qcgd.rules.rule import Rule
 
 BETA0 = 3.0
 MAX_ATOMS = 200
@@ -19,8 +20,10 @@ _ATOMS_A_ROUND = 10
 _DESCENT_STEPS = 300
 
 
-class FullyCorrective:
+class FullyCorrective(Rule):
     """Keeps up to `MAX_ATOMS` atoms and their optimal weights."""
+
+    memory = ("_round", "_objectives", "_residuals", "_weights")
 
     def __init__(self, lifting: Lifting, beta0: float = BETA0) -> None:
         self.multipliers: FloatArray = np.zeros(lifting.num_multipliers)

@@ -11,6 +11,7 @@ import numpy as np
 
 from qhal.problems.arrays import FloatArray, distinct_rows
 from qhal.qcgd.lifting import Atoms, Lifting
+from qhal.qcgd.rules.rule import Rule
 
 START = 3.0
 DELTA = 0.3
@@ -24,13 +25,15 @@ _ASCENT_PASSES = 60
 _ASCENT_TOLERANCE = 1e-3
 
 
-class Level:
+class Level(Rule):
     """Multipliers as the projection of the last ones on the cuts' half-spaces.
 
     With an exact oracle every cut is lifted all the way and nothing decays, so the minimum energy
     climbs to the optimum; with a heuristic one, half the way, and unneeded multipliers shrink.
     It starts from a penalty: each squared row, at its typical size, weighs three objective flips.
     """
+
+    memory = ("_delta", "_round", "_stalled", "_best_upper", "_objectives", "_residuals")
 
     def __init__(self, lifting: Lifting, exact: bool) -> None:
         self.multipliers: FloatArray = START * lifting.signed / lifting.residual_scales

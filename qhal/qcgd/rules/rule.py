@@ -1,0 +1,50 @@
+"""What every rule is: multipliers, a way to update them, and a memory that can be kept."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from qhal.errors import InputError
+from qhal.problems.arrays import FloatArray
+from qhal.qcgd.lifting import Atoms
+
+
+class Rule(ABC):
+    """Chooses the multipliers of each round.
+
+    `memory` names the attributes (numbers and float arrays) that, beside `multipliers`, the next
+    rounds depend on.
+    """
+
+    multipliers: FloatArray
+    memory: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def update(self, atoms: Atoms, upper: float | None) -> None:
+        """Set `multipliers` for the next round.
+
+        `atoms` are this round's samples, lowest energy first; `upper` is the best feasible
+        objective so far in the units of `Atoms.objectives`, None while there is none.
+        """
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything that the next rounds depend on, as arrays by name."""
+        return {name: np.array(getattr(self, name)) for name in ("multipliers", *self.memory)}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from what `state` returned; raises `InputError` if it does not fit."""
+        for name in ("multipliers", *self.memory):
+            present, stored = np.asarray(getattr(self, name)), state.get(name)
+            if (
+                stored is None
+                or stored.dtype != present.dtype
+                or stored.shape[1:] != present.shape[1:]
+                or stored.ndim != present.ndim
+            ):
+                raise InputError(f"the checkpoint is damaged: its {name!r} does not fit.")
+            setattr(self, name, stored.copy() if stored.ndim else stored.item())

@@ -7,16 +7,19 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from qhal.datasets import load_dataset
-from qhal.errors import InputError
+from qhal.errors import InputError, UnsupportedError
 from qhal.functions import Activation, Loss
 from qhal.networks.architecture import make_spec
 from qhal.networks.training import TrainingResult, train_joint
 from qhal.oracle import Oracle
 from qhal.problems import Ising, Qcbo, Qubo
-from qhal.qcgd.certificate import meets
+from qhal.qcgd.direct import certified, solve_directly
 from qhal.qcgd.loop import DEFAULT_ITERATIONS, Callback, Limits, run
 from qhal.registry import get_oracle, load
 from qhal.samples import Solution, Status, StopReason
@@ -40,6 +43,7 @@ def solve(
     polish: bool = True,
     seed: int | None = None,
     callback: Callback | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Solution:
     """Solve a constrained (or unconstrained) binary problem through an oracle.
 
@@ -49,15 +53,20 @@ def solve(
         Spins come back as -1 and 1 under their own labels.
     oracle : name of an installed oracle (see `qhal.list_oracles`) or an `Oracle`
     oracle_options : keyword arguments of the oracle's class, with a name only
-    method : "level" (default), "frank-wolfe" or "fully-corrective"
-        How the multipliers follow from the samples; see `qhal.qcgd.rules`.
+    method : "level" (default), "frank-wolfe", "fully-corrective" or "direct"
+        How the multipliers follow from the samples; see `qhal.qcgd.rules`. "direct" is no QCGD: the
+        oracle's own exact method solves the whole problem (``cpsat``, ``exhaustive``).
     num_reads : samples for each oracle call, default the oracle's own
     iterations, time_limit (s), max_oracle_calls, target (objective) : limits
     certify : name of an exact oracle
-        After the run, have it prove a lower bound for the whole problem within `time_limit`.
+        After the run, have it prove a lower bound for the whole problem within `time_limit`. What
+        it found is in ``info["certificate"]``, also why it failed, if it did.
     polish : descend from new incumbents by local moves; raw figures are reported apart
     seed : whole number; the same seed gives the same result with a seeded oracle
     callback : called with a `RunState` after each round; returning False stops the run
+    checkpoint : path of a file
+        Replaced after each round. If it holds a run of the same problem and settings, that run goes
+        on, bit for bit (but for a time limit); `iterations` counts its rounds too.
 
     Raises
     ------
@@ -67,26 +76,34 @@ def solve(
     qcbo = as_qcbo(problem)
     solver = get_oracle(oracle, **(oracle_options or {}))
     certifier = None if certify is None else _certifier(certify)
+    if not isinstance(polish, (bool, np.bool_)):
+        raise InputError(f"polish must be True or False, not {polish!r}.")
     limits = Limits(
         iterations=iterations,
         time_limit=time_limit,
         max_oracle_calls=max_oracle_calls,
         target=target,
     )
-    solution = run(
-        qcbo,
-        solver,
-        method=method,
-        num_reads=num_reads,
-        limits=limits,
-        polish=polish,
-        seed=seed,
-        callback=callback,
-    )
+    if method == "direct":
+        if checkpoint is not None:
+            raise InputError("a direct solve keeps no checkpoint: leave it out, or choose a rule.")
+        solution = solve_directly(qcbo, solver, limits, seed)
+    else:
+        solution = run(
+            qcbo,
+            solver,
+            method=method,
+            num_reads=num_reads,
+            limits=limits,
+            polish=bool(polish),
+            seed=seed,
+            callback=callback,
+            checkpoint=None if checkpoint is None else Path(checkpoint),
+        )
     interrupted = solution.stop_reason is StopReason.INTERRUPTED
     if certifier is not None and not solution.certified and not interrupted:
         try:
-            solution = _certify(solution, qcbo, certifier, time_limit)
+            solution = certified(solution, qcbo, certifier, time_limit)
         except KeyboardInterrupt:
             solution = replace(solution, stop_reason=StopReason.INTERRUPTED)
     return replace(solution, versions=versions(solver))
@@ -256,32 +273,6 @@ def _certifier(name: str | Oracle) -> Oracle:
     return oracle
 
 
-def _certify(
-    solution: Solution, problem: Qcbo, oracle: Oracle, time_limit: float | None
-) -> Solution:
-    """`solution` with what `oracle` proves about the whole problem."""
-    answer = oracle.solve_exactly(problem, time_limit=time_limit, seed=solution.seed)
-    if answer is None:
-        raise InputError(
-            f"oracle {oracle.info.name!r} cannot prove a bound for this problem; use 'cpsat'."
-        )
-    record: dict[str, Any] = {"oracle": oracle.info.name, "status": str(answer.status)}
-    record["objective"] = answer.objective
-    bounds = [b for b in (answer.lower_bound, solution.lower_bound) if b is not None]
-    bound = max(bounds, default=None)
-    if answer.status == Status.INFEASIBLE:
-        if solution.feasible:
-            raise InputError(f"oracle {oracle.info.name!r} calls a solved problem infeasible.")
-        status = Status.INFEASIBLE
-    elif meets(problem, solution.objective, bound):
-        status = Status.OPTIMAL
-    else:
-        status = solution.status
-    certified = status in (Status.OPTIMAL, Status.INFEASIBLE)
-    info = {**solution.info, "certificate": record}
-    return replace(solution, status=status, lower_bound=bound, certified=certified, info=info)
-
-
 def _row(solution: Solution) -> dict[str, Any]:
     keys = (
         "objective raw_objective feasible certified lower_bound oracle_calls total_time_s".split()
@@ -292,26 +283,11 @@ def _row(solution: Solution) -> dict[str, Any]:
 
 def _reference_row(problem: Qcbo, oracle: Oracle, options: Mapping[str, Any]) -> dict[str, Any]:
     """The exact oracle on the whole problem, or through QCGD if it only takes QUBOs."""
-    import time
-
-    start = time.perf_counter()
-    seed = options.get("seed") or 0
-    answer = oracle.solve_exactly(problem, time_limit=options.get("time_limit"), seed=seed)
-    if answer is None:
+    limits = Limits(time_limit=options.get("time_limit"))
+    try:
+        return _row(solve_directly(problem, oracle, limits, options.get("seed")))
+    except UnsupportedError:
         return _row(solve(problem, oracle=oracle, **options))
-    feasible = answer.values is not None
-    objective = float(problem.objectives(answer.values)[0]) if feasible else None
-    return {
-        "oracle": oracle.info.name,
-        "status": str(answer.status),
-        "objective": objective,
-        "raw_objective": objective,
-        "feasible": feasible,
-        "certified": answer.status in (Status.OPTIMAL, Status.INFEASIBLE),
-        "lower_bound": answer.lower_bound,
-        "oracle_calls": 1,
-        "total_time_s": time.perf_counter() - start,
-    }
 
 
 def _agree(rows: Sequence[Mapping[str, Any]]) -> bool:

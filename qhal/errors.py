@@ -18,6 +18,10 @@ class UnknownNameError(InputError, LookupError):
     """A name that nothing answers to: an oracle, an activation, a class of a data set."""
 
 
+class UnsupportedError(InputError):
+    """An oracle does not offer what was asked of it for this problem."""
+
+
 class PluginError(QhalError):
     """A plugin that is installed but cannot be used; says why and names its distribution."""
 

@@ -57,15 +57,21 @@ PlotOption = click.option(
 @SetOption
 @click.option(
     "--method",
-    type=click.Choice(["level", "frank-wolfe", "fully-corrective"]),
+    type=click.Choice(["level", "frank-wolfe", "fully-corrective", "direct"]),
     default="level",
     show_default=True,
-    help="How the multipliers are updated.",
+    help="How the multipliers are updated; direct: no QCGD, an exact oracle solves FILE whole.",
 )
 @IterationsOption
 @TimeLimitOption
 @click.option(
     "--certify", metavar="NAME", help="Afterwards have this exact oracle prove a lower bound."
+)
+@click.option(
+    "--checkpoint",
+    type=FilePath,
+    metavar="F",
+    help="Keep the run in F after each round, and go on from F if it is there.",
 )
 @PlotOption
 @click.option("--out", type=FilePath, metavar="F", help="Write the result to F as JSON.")
@@ -79,6 +85,7 @@ def solve(
     iterations: int | None,
     time_limit: float | None,
     certify: str | None,
+    checkpoint: Path | None,
     plot: Path | None,
     out: Path | None,
 ) -> int:
@@ -93,7 +100,7 @@ def solve(
       qhal solve problem.lp --oracle sa --set num_reads=200 --seed 1
       qhal solve nug12.dat --oracle cim --certify cpsat --time-limit 60 --plot run.png
     """
-    check_outputs(plot=plot, out=out)
+    check_outputs(plot=plot, out=out, checkpoint=checkpoint)
     options, num_reads = parse_settings(settings)
 
     from qhal.api import solve as run
@@ -111,6 +118,7 @@ def solve(
                 time_limit=time_limit,
                 num_reads=num_reads,
                 certify=certify,
+                checkpoint=checkpoint,
                 seed=seed,
             ),
         )

@@ -219,8 +219,62 @@ def test_a_history_plots(tmp_path) -> None:
         ({"seed": -1}, "seed"),
         ({"method": "levle"}, "did you mean 'level'"),
         ({"certify": "random"}, "not exact"),
+        ({"method": None}, "no method None"),
+        ({"method": "direct"}, "cannot solve this constrained problem directly"),
+        ({"polish": "no"}, "polish must be True or False"),
+        ({"target": "x"}, "the target must hold real numbers"),
+        ({"target": float("nan")}, "the target contains NaN"),
     ],
 )
 def test_bad_options_are_sentences(options: dict, message: str) -> None:
     with pytest.raises(qhal.InputError, match=message):
         qhal.solve(CARDINALITY, oracle="random", **options)
+
+
+def test_a_failure_later_on_keeps_what_was_found() -> None:
+    class Breaks(qhal.Oracle):
+        def _sample(self, qubo, *, num_reads, seed, time_limit, initial_states):
+            self.calls = getattr(self, "calls", 0) + 1
+            if self.calls == 3:
+                raise ConnectionError("the machine is cooling down")
+            return np.random.default_rng(seed).integers(0, 2, (num_reads, qubo.num_variables))
+
+    solution = qhal.solve(CARDINALITY, oracle=Breaks(), seed=0, num_reads=50)
+    assert solution.stop_reason is StopReason.ORACLE_FAILED
+    assert solution.feasible
+    assert (solution.iterations, solution.oracle_calls) == (2, 2)
+    assert "cooling down" in solution.info["failure"]
+
+    class Broken(Breaks):
+        calls = 2
+
+    with pytest.raises(qhal.QhalError, match="cooling down"):
+        qhal.solve(CARDINALITY, oracle=Broken(), seed=0)
+
+
+@pytest.mark.parametrize("certifier", ["exhaustive", "cpsat"])
+def test_a_certifier_that_fails_costs_the_proof_only(certifier: str) -> None:
+    wide = qhal.Qcbo.from_arrays(
+        [[1.0, 0.0], [0.0, 1.0]], [-1.0, -1.0], lower=[2**26] * 2, upper=[2**27] * 2
+    )
+    solution = qhal.solve(wide, oracle="random", certify=certifier, seed=0, num_reads=5)
+    assert solution.feasible
+    assert not solution.certified
+    assert solution.info["certificate"]["oracle"] == certifier
+    assert solution.info["certificate"]["error"].endswith(".")
+
+
+@pytest.mark.parametrize("oracle", ["exhaustive", "cpsat"])
+def test_direct_solves_the_whole_problem(oracle: str) -> None:
+    solution = qhal.solve(CARDINALITY, oracle=oracle, method="direct", seed=1)
+    assert solution.certified
+    assert solution.objective == qhal.solve(CARDINALITY, oracle="exhaustive").objective
+    assert solution.to_json()["info"]["method"] == "direct"
+    nothing = qhal.Qcbo.from_arrays(linear=[1.0], A_eq=[[2]], b_eq=[1])
+    assert qhal.solve(nothing, oracle=oracle, method="direct").status is Status.INFEASIBLE
+
+
+def test_many_reads_stay_small_and_give_what_few_give() -> None:
+    few = qhal.solve(CARDINALITY, oracle="random", num_reads=64, seed=0, iterations=3)
+    many = qhal.solve(CARDINALITY, oracle="random", num_reads=20_000, seed=0, iterations=3)
+    assert many.objective <= few.objective

@@ -22,6 +22,7 @@ def make_rule(method: str, lifting: Lifting, exact: bool) -> Rule:
         return FrankWolfe(lifting)
     if method == "fully-corrective":
         return FullyCorrective(lifting)
+    names = (*METHODS, "direct")
     raise UnknownNameError(
-        f"no method {method!r}{did_you_mean(method, METHODS)} Methods: {', '.join(METHODS)}."
+        f"no method {method!r}{did_you_mean(str(method), names)} (methods: {', '.join(names)})."
     )

@@ -1,0 +1,115 @@
+"""Exact oracles on whole problems: solving directly, and certifying what QCGD found."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from qhal.errors import InputError, OracleError, UnsupportedError
+from qhal.oracle import ExactAnswer, Oracle, checked_seed
+from qhal.problems.qcbo import Qcbo
+from qhal.qcgd.certificate import meets
+from qhal.qcgd.loop import Limits
+from qhal.samples import Solution, Status, StopReason
+
+
+def solve_directly(problem: Qcbo, oracle: Oracle, limits: Limits, seed: int | None) -> Solution:
+    """The answer of `oracle`'s own exact method for the whole `problem`.
+
+    Raises `UnsupportedError` if it has none for it.
+    """
+    start = time.perf_counter()
+    used_seed = checked_seed(seed)
+    answer = oracle.solve_exactly(problem, time_limit=limits.time_limit, seed=used_seed)
+    if answer is None:
+        raise UnsupportedError(
+            f"oracle {oracle.info.name!r} cannot solve this constrained problem directly: choose "
+            "'cpsat', or another method than 'direct'."
+        )
+    objective, violation = _checked(problem, oracle, answer)
+    status = _status(problem, objective, answer)
+    proved = status in (Status.OPTIMAL, Status.INFEASIBLE)
+    elapsed = time.perf_counter() - start
+    return Solution(
+        status=status,
+        stop_reason=StopReason.PROVED if proved else StopReason.TIME_LIMIT,
+        objective=objective,
+        raw_objective=objective,
+        lower_bound=answer.lower_bound,
+        certified=proved,
+        max_violation=violation,
+        assignment={} if answer.values is None else problem.assignment(answer.values),
+        iterations=1,
+        oracle_calls=1,
+        oracle_time_s=elapsed,
+        total_time_s=elapsed,
+        num_variables=problem.num_variables,
+        num_constraints=problem.num_constraints,
+        oracle=oracle.info.name,
+        seed=used_seed,
+        info={"method": "direct", "oracle_options": dict(oracle.options)},
+    )
+
+
+def certified(
+    solution: Solution, problem: Qcbo, oracle: Oracle, time_limit: float | None
+) -> Solution:
+    """`solution` with what `oracle` proves about the whole problem, or why it proves nothing."""
+    record: dict[str, Any] = {"oracle": oracle.info.name}
+    try:
+        answer = oracle.solve_exactly(problem, time_limit=time_limit, seed=solution.seed)
+        if answer is None:
+            raise UnsupportedError(
+                f"oracle {oracle.info.name!r} cannot prove a bound for this problem: certify with "
+                "'cpsat'."
+            )
+        if answer.status == Status.INFEASIBLE and solution.feasible:
+            raise OracleError(
+                f"oracle {oracle.info.name!r} calls a problem infeasible that has a feasible "
+                "assignment: its plugin is broken."
+            )
+        objective, _ = _checked(problem, oracle, answer)
+    except (InputError, OracleError) as error:  # the run is not lost because a proof fails
+        return replace(
+            solution, info={**solution.info, "certificate": record | {"error": str(error)}}
+        )
+    record |= {"status": str(answer.status), "objective": objective}
+    bounds = [b for b in (answer.lower_bound, solution.lower_bound) if b is not None]
+    bound = max(bounds, default=None)
+    status = solution.status
+    if answer.status == Status.INFEASIBLE:
+        status = Status.INFEASIBLE
+    elif meets(problem, solution.objective, bound):
+        status = Status.OPTIMAL
+    return replace(
+        solution,
+        status=status,
+        lower_bound=bound,
+        certified=status in (Status.OPTIMAL, Status.INFEASIBLE),
+        info={**solution.info, "certificate": record},
+    )
+
+
+def _checked(
+    problem: Qcbo, oracle: Oracle, answer: ExactAnswer
+) -> tuple[float | None, float | None]:
+    """Objective and violation of the answer's values, from the problem's own coefficients."""
+    if answer.values is None:
+        return None, None
+    if not problem.feasible(answer.values)[0]:
+        raise OracleError(
+            f"oracle {oracle.info.name!r} answered an assignment that is not feasible: its plugin "
+            "is broken."
+        )
+    violation = float(problem.max_violations(answer.values)[0])
+    return float(problem.objectives(answer.values)[0]), violation
+
+
+def _status(problem: Qcbo, objective: float | None, answer: ExactAnswer) -> Status:
+    if answer.status == Status.INFEASIBLE:
+        return Status.INFEASIBLE
+    if objective is None:
+        return Status.NO_FEASIBLE_SOLUTION_FOUND
+    proved = meets(problem, objective, answer.lower_bound)
+    return Status.OPTIMAL if proved else Status.FEASIBLE

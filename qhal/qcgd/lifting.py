@@ -23,10 +23,12 @@ from qhal.errors import InputError
 from qhal.problems.arrays import FloatArray, States
 from qhal.problems.program import BinaryProgram
 from qhal.problems.qubo import Qubo
+from qhal.qcgd.assembly import Assembly
 
 # Multipliers are multiples of 2^-GRID_BITS of the objective's scale: a QUBO of whole or dyadic
 # coefficients then has energies that float64 adds without any rounding.
 GRID_BITS = 20
+MAX_DIGITS = 290
 _PROBES = 64
 
 
@@ -67,13 +69,9 @@ class Lifting:
 
     def __init__(self, program: BinaryProgram) -> None:
         self.program = program
+        _check_magnitudes(program)
         self.scale = _flip_scale(program.objective)
-        self._rows_t = sp.csr_array(program.rows.T)
-        forms = program.forms
-        self._pairs = forms.pairs.T
-        self._forms_linear_t = sp.csr_array(forms.linear.T)
-        self._products_t = sp.csr_array(forms.products.T)
-        self._objective = sp.csr_array(program.objective.matrix)
+        self._assembly = Assembly(program)
         # Whole numbers miss by nothing or by at least 1.
         self._tolerances = np.where(program.row_misses > 0, program.row_misses, 0.5)
         self._form_tolerances = np.where(program.form_misses > 0, program.form_misses, 0.5)
@@ -133,29 +131,10 @@ class Lifting:
         In the objective's own units: energies are `scale` times those of `Atoms.energies`.
         `with_objective=False` leaves the objective out, for a proof of infeasibility.
         """
-        rhs, forms = self.program.rhs, self.program.forms
-        m = len(rhs)
-        mu, lam, nu = np.split(multipliers * self.scale, [m, 2 * m])
-        squares = sp.csr_array(self._rows_t @ sp.diags_array(lam) @ self.program.rows)
-        linear = self._rows_t @ (mu - 2 * lam * rhs) + self._forms_linear_t @ nu
-        linear += squares.diagonal()
-        low, high = self._pairs
-        pair_values = self._products_t @ nu
-        shape = self._objective.shape
-        quadratic = 2 * sp.triu(squares, k=1) + sp.coo_array(
-            (pair_values, (low, high)), shape=shape
-        )
-        quadratic = quadratic + sp.diags_array(linear, shape=shape)
-        offset = float(-mu @ rhs + lam @ rhs**2 - nu @ forms.rhs)
-        if with_objective:
-            quadratic = quadratic + self._objective
-            offset += self.program.objective.offset
-        if not (np.isfinite(quadratic.data).all() and math.isfinite(offset)):
-            raise InputError(
-                "the problem's coefficients are so large that their products overflow float64: "
-                "scale the objective and the constraints down."
-            )
-        return Qubo(sp.csr_array(quadratic), offset)
+        scaled = multipliers * self.scale
+        matrix = self._assembly.matrix(scaled, with_objective)
+        offset = self._assembly.offset(scaled, with_objective)
+        return Qubo(matrix, offset)
 
     def atoms(self, bits: States, feasible_share: float) -> Atoms:
         """Objectives and residuals of `bits` (k, N)."""
@@ -167,6 +146,18 @@ class Lifting:
         )
         objectives = self.program.objective.energies(bits) / self.scale
         return Atoms(objectives, np.hstack([rows, rows**2, forms]), met, feasible_share)
+
+
+def _check_magnitudes(program: BinaryProgram) -> None:
+    """Raise `InputError` if squared rows times the objective would come near float64's limits."""
+    parts = (program.objective.matrix, program.rows, program.forms.products, program.forms.linear)
+    sizes = [float(abs(part).max()) if min(part.shape) else 0.0 for part in parts]
+    rows = max(1.0, *sizes[1:], float(np.abs(program.rhs).max(initial=0.0)))
+    if math.log10(max(sizes[0], 1.0)) + 2 * math.log10(rows) > MAX_DIGITS:
+        raise InputError(
+            "the problem's coefficients are so large that their products overflow float64: "
+            "scale the objective and the constraints down."
+        )
 
 
 def dynamic_range_bits(qubo: Qubo) -> float:

@@ -248,6 +248,14 @@ class Qcbo:
         factor = whole_number_factor(sizes.tolist())
         return None if factor is None else 1 / factor if len(sizes) else Fraction(0)
 
+    @cached_property
+    def objective_unit(self) -> float:
+        """The median magnitude of the objective's coefficients, 0 if it has none."""
+        matrix = self.quadratic.data if sp.issparse(self.quadratic) else self.quadratic
+        sizes = np.abs(np.append(matrix, self.linear))
+        sizes = sizes[sizes > 0]
+        return float(np.quantile(sizes, 0.5, method="lower")) if len(sizes) else 0.0
+
     def objectives(self, values: Any) -> FloatArray:
         """Objective at `values` (num_states, n), shape (num_states,)."""
         x = self._as_values(values).astype(np.float64)

@@ -14,7 +14,7 @@ from qhal.problems.qubo import Qubo
 from qhal.qcgd.lifting import Lifting
 from qhal.samples import Samples
 
-MEETS = 1e-9
+MEETS = 1e-8
 _EXACT_UNITS = 2.0**52
 
 
@@ -62,12 +62,12 @@ def _next_attainable(problem: Qcbo, bound: float) -> float:
 def meets(problem: Qcbo, objective: float | None, bound: float | None) -> bool:
     """Whether a proved bound meets the objective: to less than the objective's step.
 
-    An objective without a step counts to 1e-9 of what the variables contribute to it.
+    An objective without a step counts to 1e-8 of its typical coefficient.
     """
     if objective is None or bound is None:
         return False
     step = problem.objective_step
-    slack = MEETS * abs(objective - problem.offset) if step is None else float(step) / 2
+    slack = MEETS * problem.objective_unit if step is None else float(step) / 2
     return objective - bound <= slack + 4 * math.ulp(objective)
 
 

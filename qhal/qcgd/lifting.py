@@ -25,8 +25,9 @@ from qhal.problems.program import BinaryProgram
 from qhal.problems.qubo import Qubo
 from qhal.qcgd.assembly import Assembly
 
-# Multipliers are multiples of 2^-GRID_BITS of the objective's scale: a QUBO of whole or dyadic
-# coefficients then has energies that float64 adds without any rounding.
+# A multiplier is a multiple of 2^-GRID_BITS of the objective's scale, divided by the power of two
+# in its typical residual: a QUBO of whole or dyadic coefficients then has energies that float64
+# adds without any rounding, unless the coefficients reach far.
 GRID_BITS = 20
 MAX_DIGITS = 290
 _PROBES = 64
@@ -72,6 +73,7 @@ class Lifting:
         _check_magnitudes(program)
         self.scale = _flip_scale(program.objective)
         self._assembly = Assembly(program)
+        self._grid = 2.0 ** -(GRID_BITS + np.floor(np.log2(self.residual_scales)))
         # Whole numbers miss by nothing or by at least 1.
         self._tolerances = np.where(program.row_misses > 0, program.row_misses, 0.5)
         self._form_tolerances = np.where(program.form_misses > 0, program.form_misses, 0.5)
@@ -99,7 +101,7 @@ class Lifting:
         shares = [part.denominator for part in parts]
         if any(share & (share - 1) for share in shares):
             return 0.0
-        return min(self.scale / 2.0**GRID_BITS, 1.0 / max(shares))
+        return min(self.scale * float(self._grid.min(initial=1.0)), 1.0 / max(shares))
 
     @property
     def residual_scales(self) -> FloatArray:
@@ -123,7 +125,7 @@ class Lifting:
 
     def on_grid(self, multipliers: FloatArray) -> FloatArray:
         """`multipliers` rounded to the grid on which the QUBO's coefficients are exact."""
-        return np.round(multipliers * 2.0**GRID_BITS) / 2.0**GRID_BITS
+        return np.round(multipliers / self._grid) * self._grid
 
     def qubo(self, multipliers: FloatArray, with_objective: bool = True) -> Qubo:
         """The linear minimisation step: objective plus multipliers times residuals.

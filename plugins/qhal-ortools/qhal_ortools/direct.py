@@ -28,8 +28,8 @@ def solve_qcbo(
 
     Rows hold to the tolerance of `Qcbo.feasible`. The objective is computed from the problem's own
     coefficients and `lower_bound` is valid for them, whatever the scaling to whole numbers did;
-    ``optimal`` means that the two meet to relative 1e-9. One worker is deterministic. `solver` is a
-    fresh one, for who wants to stop it from another thread.
+    ``optimal`` means that the two meet (`qhal.qcgd.certificate`). One worker is deterministic.
+    `solver` is a fresh one, for who wants to stop it from another thread.
 
     Raises
     ------

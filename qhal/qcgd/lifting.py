@@ -113,6 +113,15 @@ class Lifting:
         spread = np.maximum(spread, 1.0)
         return np.concatenate([spread, spread**2, np.ones(len(self.program.forms))])
 
+    @property
+    def residual_units(self) -> FloatArray:
+        """What one typical bit changes in each multiplier's residual: size of a row, its square."""
+        rows = self.program.rows[:, : self.program.num_primary + len(self.program.helpers)]
+        counts = np.maximum(np.diff(rows.indptr), 1)
+        size = np.sqrt(np.asarray((rows**2).sum(axis=1)).ravel() / counts)
+        size = np.where(size > 0, size, 1.0)
+        return np.concatenate([size, size**2, np.ones(len(self.program.forms))])
+
     def slop(self, multipliers: FloatArray) -> float:
         """By how much the bits of a feasible assignment may exceed its objective in the QUBO.
 

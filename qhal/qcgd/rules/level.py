@@ -38,6 +38,7 @@ class Level(Rule):
     def __init__(self, lifting: Lifting, exact: bool) -> None:
         self.multipliers: FloatArray = START * lifting.signed / lifting.residual_scales
         self._signed = lifting.signed
+        self._units = lifting.residual_units
         self._theta, self._decay = (1.0, 1.0) if exact else (THETA, DECAY)
         self._exact = exact
         self._delta = DELTA
@@ -96,7 +97,10 @@ class Level(Rule):
             return self._decay * start
         present = self._objectives + self._residuals @ self.multipliers
         goals = np.where(present < level, present + self._theta * (level - present), level)
-        return project(self._decay * start, self._residuals, goals - self._objectives, self._signed)
+        sides = goals - self._objectives
+        scaled = self._residuals / self._units
+        moved = project(self._decay * start * self._units, scaled, sides, self._signed)
+        return moved / self._units
 
 
 def project(

@@ -68,7 +68,10 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
         return WRONG_INPUT
     if isinstance(error, click.UsageError):
         command = error.ctx.command_path if error.ctx else "qhal"
-        code, sentence = WRONG_INPUT, f"{error.format_message()} See: {command} --help"
+        message = error.format_message()
+        end = "" if message.endswith((".", "!", "?")) else "."
+        code, sentence = WRONG_INPUT, f"{message}{end} See: {command} --help"
+        verbose = False
     elif isinstance(error, (click.Abort, KeyboardInterrupt)):
         code, sentence = FAILED, "interrupted."
     elif isinstance(error, QhalError):

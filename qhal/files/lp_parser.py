@@ -17,7 +17,7 @@ from qhal.files.text import at_line, numbered_lines, parse_number
 _SECTIONS = {
     "minimize": r"minimi[sz]e|minimum|min",
     "maximize": r"maximi[sz]e|maximum|max",
-    "constraints": r"subject\s+to|such\s+that|s\.t\.|st\.?",
+    "constraints": r"subject\s+to:?|such\s+that:?|s\.t\.:?|st\.?",
     "bounds": r"bounds?",
     "binary": r"binar(?:y|ies)|bin",
     "general": r"generals?|gen|integers?|int",

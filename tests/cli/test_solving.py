@@ -242,7 +242,7 @@ def test_a_reader_that_leaves_early_is_no_error(problem):
         ("--oracle exhaustive --plot run.txt", "--plot run.txt: use one of the suffixes .png"),
         ("--oracl exhaustive", "No such option '--oracl'"),
         ("--oracle", "Option '--oracle' requires an argument. See: qhal "),
-        ("again.lp", "Got unexpected extra argument (again.lp) See: qhal solve --help"),
+        ("again.lp", "Got unexpected extra argument (again.lp). See: qhal solve --help"),
     ],
 )
 def test_bad_options(refused, problem, arguments, expected):

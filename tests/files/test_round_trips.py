@@ -169,7 +169,7 @@ def test_lp_files_as_people_write_them(tmp_path):
     """Ranges, linear terms in brackets and names that are not ASCII, which dimod does not read."""
     path = tmp_path / "by_hand.lp"
     path.write_text(
-        "Minimize\n é + [ 2 i ^ 2 - 8 i + 4 é * i ] / 2\nSubject To\n"
+        "Minimize\n é + [ 2 i ^ 2 - 8 i + 4 é * i ] / 2\nSubject to:\n"
         " both: -2 <= é + i <= 3\n 5 >= 2 i - é >= 1\n 4 >= i\n q: 0 <= [ é * i - 2 i ] + 9 <= 8\n"
         "Bounds\n -3 <= i <= 6\nBinary\n é\nGeneral\n i\nEnd\n",
         encoding="utf-8",

@@ -72,7 +72,7 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
         end = "" if message.endswith((".", "!", "?")) else "."
         code, sentence = WRONG_INPUT, f"{message}{end} See: {command} --help"
         verbose = False
-    elif isinstance(error, (click.Abort, KeyboardInterrupt)):
+    elif isinstance(error, click.Abort) or _interrupted(error):
         code, sentence = FAILED, "interrupted."
     elif isinstance(error, QhalError):
         code = FAILED if isinstance(error, OracleError) else WRONG_INPUT
@@ -95,6 +95,13 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
     except OSError:
         _silence_stdout()
     return code
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind `error`: Python and libraries may turn it into something else."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _open_streams() -> None:

@@ -91,3 +91,14 @@ def test_while_the_command_is_still_starting(problem, delay):
     assert run.returncode in (0, 1, -signal.SIGINT)
     if stdout:
         assert json.loads(stdout)
+
+
+def test_ctrl_c_that_became_another_error(refused, problem, monkeypatch):
+    def fails(*arguments, **options):
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise RuntimeError("an import failed") from error
+
+    monkeypatch.setattr("qhal.api.solve", fails)
+    assert refused("solve", problem, code=1) == "interrupted."

@@ -22,7 +22,7 @@ _PUBLIC = {
     "Samples": "qhal.samples",
     "Solution": "qhal.samples",
     "Status": "qhal.samples",
-    "compare": "qhal.api",
+    "compare": "qhal.comparison",
     "from_dimod": "qhal.ocean",
     "get_oracle": "qhal.registry",
     "hookimpl": "qhal.hookspecs",
@@ -32,9 +32,9 @@ _PUBLIC = {
 }
 
 if TYPE_CHECKING:
-    from qhal.api import compare as compare
     from qhal.api import solve as solve
     from qhal.api import train as train
+    from qhal.comparison import compare as compare
     from qhal.errors import InputError as InputError
     from qhal.errors import QhalError as QhalError
     from qhal.executor import ExecutorInfo as ExecutorInfo

@@ -1,11 +1,11 @@
-"""`solve`, `compare` and `train`: names become objects here."""
+"""`solve` and `train`: names become objects here."""
 
 from __future__ import annotations
 
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from qhal.datasets import load_dataset
-from qhal.errors import InputError, UnsupportedError
+from qhal.errors import InputError
 from qhal.functions import Activation, Loss
 from qhal.networks.architecture import make_spec
 from qhal.networks.training import TrainingResult, train_joint
@@ -21,8 +21,8 @@ from qhal.oracle import Oracle
 from qhal.problems import Ising, Qcbo, Qubo
 from qhal.qcgd.direct import certified, solve_directly
 from qhal.qcgd.loop import DEFAULT_ITERATIONS, Callback, Limits, run
-from qhal.registry import get_oracle, load
-from qhal.samples import Solution, Status, StopReason
+from qhal.registry import exact_oracle, load, make_oracle
+from qhal.samples import Solution, StopReason
 
 DEFAULT_SAMPLES = 20
 DEFAULT_ROUNDS = 10
@@ -74,8 +74,8 @@ def solve(
         For bad input; `UnknownNameError` and `PluginError` for oracles that cannot be had.
     """
     qcbo = as_qcbo(problem)
-    solver = get_oracle(oracle, **(oracle_options or {}))
-    certifier = None if certify is None else _certifier(certify)
+    solver = make_oracle(oracle, oracle_options)
+    certifier = None if certify is None else exact_oracle(certify)
     if not isinstance(polish, (bool, np.bool_)):
         raise InputError(f"polish must be True or False, not {polish!r}.")
     limits = Limits(
@@ -107,54 +107,6 @@ def solve(
         except KeyboardInterrupt:
             solution = replace(solution, stop_reason=StopReason.INTERRUPTED)
     return replace(solution, versions=versions(solver))
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What several oracles made of one problem.
-
-    `results` has a dict for each oracle (the reference first): oracle, status, objective,
-    raw_objective, feasible, certified, lower_bound, gap_to_reference, total_time_s. `agree` is
-    False if two certified objectives differ, if one beats a proved bound, if one calls infeasible
-    what another solved, or if some oracle found nothing feasible where another did.
-    """
-
-    results: tuple[Mapping[str, Any], ...]
-    agree: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON-serialisable dict."""
-        return {"results": [dict(result) for result in self.results], "agree": self.agree}
-
-
-def compare(
-    problem: Any,
-    oracles: Sequence[str | Oracle],
-    *,
-    reference: str | Oracle | None = None,
-    **options: Any,
-) -> Comparison:
-    """Solve `problem` with each of `oracles` and set the results side by side.
-
-    `reference` is an exact oracle that solves the whole problem directly where it can (``cpsat``);
-    `options` are those of `solve`.
-    """
-    if not oracles:
-        raise InputError("name at least one oracle to compare.")
-    qcbo = as_qcbo(problem)
-    solutions = [solve(qcbo, oracle=oracle, **options) for oracle in oracles]
-    rows = [_row(solution) for solution in solutions]
-    if reference is not None:
-        certifier = _certifier(reference)
-        rows.insert(0, _reference_row(qcbo, certifier, options))
-    best = min((r["objective"] for r in rows if r["objective"] is not None), default=None)
-    base = rows[0]["objective"] if reference is not None else best
-    for row in rows:
-        value = row["objective"]
-        row["gap_to_reference"] = (
-            None if value is None or base is None else (value - base) / max(1.0, abs(base))
-        )
-    return Comparison(tuple(rows), _agree(rows))
 
 
 def train(
@@ -215,7 +167,7 @@ def train(
         hidden=hidden,
         weight_bits=weight_bits,
     )
-    solver = get_oracle(oracle, **(oracle_options or {}))
+    solver = make_oracle(oracle, oracle_options)
     result = train_joint(
         dataset,
         spec,
@@ -262,47 +214,3 @@ def versions(oracle: Oracle) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return record
-
-
-def _certifier(name: str | Oracle) -> Oracle:
-    oracle = get_oracle(name)
-    if not oracle.info.exact:
-        raise InputError(
-            f"oracle {oracle.info.name!r} is not exact, so it proves nothing: certify with 'cpsat'."
-        )
-    return oracle
-
-
-def _row(solution: Solution) -> dict[str, Any]:
-    keys = (
-        "objective raw_objective feasible certified lower_bound oracle_calls total_time_s".split()
-    )
-    row = {key: getattr(solution, key) for key in keys}
-    return {"oracle": solution.oracle, "status": str(solution.status)} | row
-
-
-def _reference_row(problem: Qcbo, oracle: Oracle, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The exact oracle on the whole problem, or through QCGD if it only takes QUBOs."""
-    limits = Limits(time_limit=options.get("time_limit"))
-    try:
-        return _row(solve_directly(problem, oracle, limits, options.get("seed")))
-    except UnsupportedError:
-        return _row(solve(problem, oracle=oracle, **options))
-
-
-def _agree(rows: Sequence[Mapping[str, Any]]) -> bool:
-    """See `Comparison`."""
-    values = [row["objective"] for row in rows if row["objective"] is not None]
-    if any(row["status"] == Status.INFEASIBLE for row in rows):
-        return not values
-    if not values:
-        return True
-    best = min(values)
-    slack = 1e-9 * max(1.0, abs(best))
-    bounds = [row["lower_bound"] for row in rows if row["lower_bound"] is not None]
-    optimal = [row["objective"] for row in rows if row["status"] == Status.OPTIMAL]
-    return (
-        len(values) == len(rows)
-        and all(bound <= best + slack for bound in bounds)
-        and all(value <= best + slack for value in optimal)
-    )

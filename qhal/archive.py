@@ -1,16 +1,13 @@
-"""Zip archives of numpy arrays, read without trusting what they announce; files in one step."""
+"""Zip archives of numpy arrays, read without trusting what they announce."""
 
 from __future__ import annotations
 
 import io
 import math
-import os
 import re
-import secrets
 import zipfile
 import zlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -87,29 +84,6 @@ def write_arrays(arrays: Mapping[str, npt.ArrayLike]) -> bytes:
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, member.getvalue())
     return stream.getvalue()
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Make `data` the content of `path` in one step: whatever happens, the old or the new is there.
-
-    Raises OSError, the old content untouched.
-    """
-    path = path.resolve()
-    if path.exists() and not path.is_file():  # a device or pipe is written to, not replaced
-        path.write_bytes(data)
-        return
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with temporary.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if path.exists():
-            temporary.chmod(path.stat().st_mode & 0o777)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _check_member(member: zipfile.ZipInfo, num_bytes: int, name: str) -> None:

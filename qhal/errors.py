@@ -37,6 +37,9 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
-    """``"; did you mean 'x'?"`` for the nearest of `candidates`, or ``""`` if none is near."""
+    """The end of a sentence about an unknown `name`, with its full stop or question mark.
+
+    ``"; did you mean 'x'?"`` for the nearest of `candidates`, or ``"."`` if none is near.
+    """
     near = nearest(name, candidates)
-    return f"; did you mean {near!r}?" if near else ""
+    return f"; did you mean {near!r}?" if near else "."

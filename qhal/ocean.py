@@ -54,7 +54,7 @@ class DimodOracle(Oracle):
         if unknown:
             raise InputError(
                 f"{type(sampler).__name__} has no parameter {sorted(unknown)[0]!r}; "
-                f"it takes: {', '.join(sorted(sampler.parameters))}."
+                f"it takes: {', '.join(sorted(sampler.parameters)) or 'none'}."
             )
         self.sampler = sampler
         self.parameters = dict(parameters)
@@ -91,6 +91,9 @@ def from_dimod(sampler: dimod.Sampler, *, name: str | None = None, **parameters:
     >>> from_dimod(dimod.ExactSolver())  # doctest: +ELLIPSIS
     <qhal.ocean.DimodOracle object at ...>
     """
+    if not isinstance(sampler, dimod.Sampler):
+        what = f"{sampler.__name__}, a class" if isinstance(sampler, type) else repr(sampler)[:60]
+        raise InputError(f"from_dimod takes a sampler such as dimod.ExactSolver(), not {what}.")
     oracle = DimodOracle(sampler, parameters)
     accepted = set(sampler.parameters)
     oracle.info = OracleInfo(

@@ -23,6 +23,9 @@ from qhal.samples import Samples, Status
 if TYPE_CHECKING:
     import dimod
 
+# What a call takes, and users now and then give as options of the oracle.
+_PARAMETERS = ("num_reads", "seed", "time_limit")
+
 Answer: TypeAlias = "np.ndarray[Any, Any] | tuple[np.ndarray[Any, Any], Mapping[str, Any]]"
 
 
@@ -296,7 +299,9 @@ def _check_options(name: str, factory: Any, options: Mapping[str, Any]) -> None:
     for option in options:
         if option not in parameters:
             known = ", ".join(parameters) or "none"
+            near = did_you_mean(option, [*parameters, *_PARAMETERS])
             raise InputError(
-                f"oracle {name!r} has no option {option!r}{did_you_mean(option, parameters)}. "
-                f"Its options: {known}."
+                f"oracle {name!r} has no option {option!r}{near} Its options: {known}; "
+                f"{', '.join(_PARAMETERS[:-1])} and {_PARAMETERS[-1]} are parameters of "
+                "solve and sample, not options."
             )

@@ -14,7 +14,7 @@ from typing import Any
 import pluggy
 
 from qhal import hookspecs
-from qhal.errors import InputError, PluginError, UnknownNameError, nearest
+from qhal.errors import InputError, PluginError, UnknownNameError, did_you_mean, nearest
 from qhal.executor import ExecutorInfo
 from qhal.functions import Activation, Loss
 from qhal.oracle import Oracle, OracleInfo
@@ -99,16 +99,16 @@ class PluginDescription:
 def plugin_records(kind: str | None = None) -> list[PluginRecord]:
     """Every installed plugin (of one `kind`), by kind and name, without importing any.
 
-    ``QHAL_PLUGINS=a,b`` keeps only entries whose name or distribution is listed.
+    ``QHAL_PLUGINS=a,b`` keeps only entries whose name or distribution is listed. A listed name that
+    nothing answers to is a warning, and with ``QHAL_STRICT=1`` a `PluginError`.
     """
     listed = os.environ.get("QHAL_PLUGINS")
-    allowed = None if listed is None else {_normalized(item) for item in listed.split(",")}
-    return [
-        record
-        for record in _installed()
-        if kind in (None, record.kind)
-        and (allowed is None or allowed & set(map(_normalized, (record.name, record.distribution))))
-    ]
+    records = list(_installed())
+    if listed is not None:
+        allowed = {_normalized(item) for item in listed.split(",") if item.strip()}
+        _check_listed(allowed, records)
+        records = [record for record in records if allowed & _called(record)]
+    return [record for record in records if kind in (None, record.kind)]
 
 
 def describe_plugins(kind: str | None = None) -> list[PluginDescription]:
@@ -146,12 +146,35 @@ def load(kind: str, name: str) -> Any:
 
 def get_oracle(name: str | Oracle, **options: Any) -> Oracle:
     """The oracle called `name`, made with `options` (an `Oracle` object is returned as it is)."""
+    return make_oracle(name, options)
+
+
+def make_oracle(name: str | Oracle, options: Mapping[str, Any] | None = None) -> Oracle:
+    """`get_oracle` with the options as a mapping, which is checked as well."""
+    if options is None:
+        options = {}
+    if not isinstance(options, Mapping) or not all(isinstance(key, str) for key in options):
+        raise InputError(
+            f"an oracle's options are a dict such as {{'num_steps': 100}}, not {options!r}."
+        )
     if isinstance(name, Oracle):
         if options:
             raise InputError("options go with an oracle's name, not with an Oracle object.")
         return name
+    if not isinstance(name, str):
+        raise InputError(_not_an_oracle(name))
     info: OracleInfo = load("oracle", name)
     return info.create(options)
+
+
+def exact_oracle(name: str | Oracle, options: Mapping[str, Any] | None = None) -> Oracle:
+    """`make_oracle` for an oracle that has to prove something; `InputError` if it never does."""
+    oracle = make_oracle(name, options)
+    if not oracle.info.exact:
+        raise InputError(
+            f"oracle {oracle.info.name!r} is not exact, so it proves nothing: certify with 'cpsat'."
+        )
+    return oracle
 
 
 def _find(kind: str, name: str) -> PluginRecord:
@@ -169,20 +192,38 @@ def _find(kind: str, name: str) -> PluginRecord:
 
 def _unknown(kind: str, name: str) -> str:
     if any((record.kind, record.name) == (kind, name) for record in _installed()):
-        return f"the {kind} {name!r} is hidden by QHAL_PLUGINS={os.environ['QHAL_PLUGINS']}"
+        return f"the {kind} {name!r} is hidden by QHAL_PLUGINS={os.environ['QHAL_PLUGINS']}."
     installed = {record.name for record in plugin_records(kind)}
     shipped = SHIPPED_BY[kind]
     near = name if name in shipped else nearest(name, installed | set(shipped))
-    text = f"no {kind} {name!r}"
-    if near and near != name:
-        text += f"; did you mean {near!r}?"
-    if near and near in shipped and near not in installed:
-        return (
-            f"{text}{'' if text.endswith('?') else '.'} It comes with: pip install {shipped[near]}"
-        )
-    if near:
-        return text
-    return f"{text}. Installed: {', '.join(sorted(installed)) or 'none'}."
+    end = "." if near in (None, name) else f"; did you mean {near!r}?"
+    if near is not None and near in shipped and near not in installed:
+        end += f" It comes with: pip install {shipped[near]}"
+    elif near is None:
+        end += f" Installed: {', '.join(sorted(installed)) or 'none'}."
+    return f"no {kind} {name!r}{end}"
+
+
+def _not_an_oracle(thing: Any) -> str:
+    if isinstance(thing, type):
+        called = thing.__name__
+        return f"an oracle is a name or an object, and {called} is a class: give {called}(...)."
+    text = f"an oracle is a name (see qhal.list_oracles) or a qhal.Oracle, not {thing!r:.60}"
+    hint = "; make a dimod sampler one with qhal.from_dimod" if hasattr(thing, "sample") else ""
+    return f"{text}{hint}."
+
+
+def _called(record: PluginRecord) -> set[str]:
+    return {_normalized(record.name), _normalized(record.distribution)}
+
+
+def _check_listed(allowed: set[str], records: list[PluginRecord]) -> None:
+    known: set[str] = set().union(*map(_called, records))
+    for name in sorted(allowed - known):
+        text = f"QHAL_PLUGINS lists {name!r}, which no plugin is called{did_you_mean(name, known)}"
+        if _strict():
+            raise PluginError(text)
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
 
 
 def _strict() -> bool:

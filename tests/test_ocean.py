@@ -162,6 +162,12 @@ def test_a_sampler_without_samples_is_an_error():
         qhal.from_dimod(Empty()).sample(random_qubo(2))
 
 
+@pytest.mark.parametrize("thing", [3, None, "neal", dimod.ExactSolver, qhal.Oracle])
+def test_what_is_no_sampler(thing):
+    with pytest.raises(qhal.InputError, match="from_dimod takes a sampler such as"):
+        qhal.from_dimod(thing)
+
+
 def test_there_and_back_again():
     oracle = qhal.from_dimod(qhal.get_oracle("sa").to_dimod())
     qubo = random_qubo(20)

@@ -22,5 +22,5 @@ def test_wheel_holds_data_licences_and_type_marker(tmp_path):
     assert data == (ROOT / "qhal" / "datasets" / "coat_sandal_7x7.npz").read_bytes()
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"qhal", "qhal_core"}
-    assert "qhal = qhal.cli:main" in declared
+    assert "qhal = qhal.__main__:main" in declared
     assert "exhaustive = qhal.reference:ExhaustivePlugin" in declared

@@ -8,22 +8,29 @@ stdout is always one JSON document. numpy, rich and vendors are imported inside 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 from qhal import __version__
+from qhal.cli.comparing import compare
+from qhal.cli.converting import convert
 from qhal.cli.listing import check, oracles, plugins
-from qhal.cli.solving import compare, convert, solve
-from qhal.cli.training import predict, train
-from qhal.errors import QhalError
+from qhal.cli.output import as_options, tell
+from qhal.cli.predicting import predict
+from qhal.cli.solving import solve
+from qhal.cli.training import train
+from qhal.errors import OracleError, QhalError
 
 FAILED, WRONG_INPUT = 1, 2
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 class Cli(click.Group):
@@ -39,31 +46,39 @@ class Cli(click.Group):
         """Run the command that `args` name and leave with its exit code."""
         arguments = sys.argv[1:] if args is None else list(args)
         extra["standalone_mode"] = False
+        _open_streams()
         try:
-            code = super().main(arguments, prog_name or "qhal", **extra) or 0
-            sys.stdout.flush()
-        except Exception as error:  # noqa: BLE001 (the last place that can turn it into a sentence)
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning
+                code = super().main(arguments, prog_name or "qhal", **extra) or 0
+                sys.stdout.flush()
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the last place for a sentence)
             code = _report(error, arguments)
         sys.exit(code)
 
 
-def _report(error: Exception, arguments: Sequence[str]) -> int:
+def _report(error: BaseException, arguments: Sequence[str]) -> int:
     """Say what went wrong; the exit code."""
     verbose = "-v" in arguments or "--verbose" in arguments
     if isinstance(error, BrokenPipeError):
-        # The reader of our output has gone; nothing may be written at interpreter exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        _silence_stdout()
+        return FAILED  # the reader of our output has gone
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return WRONG_INPUT
     if isinstance(error, click.UsageError):
         command = error.ctx.command_path if error.ctx else "qhal"
-        code, sentence = WRONG_INPUT, f"{error.format_message()} See: {command} --help"
-    elif isinstance(error, click.Abort):
+        message = error.format_message()
+        end = "" if message.endswith((".", "!", "?")) else "."
+        code, sentence = WRONG_INPUT, f"{message}{end} See: {command} --help"
+        verbose = False
+    elif isinstance(error, click.Abort) or _interrupted(error):
         code, sentence = FAILED, "interrupted."
     elif isinstance(error, QhalError):
-        code, sentence = WRONG_INPUT, str(error)
+        code = FAILED if isinstance(error, OracleError) else WRONG_INPUT
+        sentence = as_options(str(error))
+    elif isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None:
+        code, sentence = FAILED, f"cannot write to stdout: {error.strerror}."
     else:
         code = FAILED
         sentence = f"unexpected {type(error).__name__}: {error}"
@@ -71,11 +86,46 @@ def _report(error: Exception, arguments: Sequence[str]) -> int:
             sentence += " (-v shows where)"
     sentence = " ".join(sentence.split())
     if verbose:
-        traceback.print_exception(error)
-    click.echo(f"Error: {sentence}", err=True)
-    if "--json" in arguments:
-        click.echo(json.dumps({"error": sentence}))
+        tell("".join(traceback.format_exception(error)).rstrip())
+    tell(f"Error: {sentence}")
+    try:
+        if "--json" in arguments:
+            click.echo(json.dumps({"error": sentence}))
+        sys.stdout.flush()
+    except OSError:
+        _silence_stdout()
     return code
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind `error`: Python and libraries may turn it into something else."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _open_streams() -> None:
+    """Give whoever closed stdout or stderr a place to write to all the same."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (open until the end)
+
+
+def _silence_stdout() -> None:
+    """Let what is left go nowhere: at its exit Python flushes stdout once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A warning as one line, without the place in the code."""
+    tell(f"Warning: {message}")
 
 
 @click.group(

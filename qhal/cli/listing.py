@@ -8,7 +8,18 @@ from typing import Any
 
 import click
 
-from qhal.cli.output import Output, command, facts, table
+from qhal.cli.docstrings import parameters
+from qhal.cli.output import Output, command
+from qhal.cli.tables import facts, table
+
+# field of OracleInfo: (what it is about, if it is true, if not)
+_CAPABILITIES = {
+    "exact": ("answers", "exact: it proves minima (--certify, --reference)", "heuristic"),
+    "seeded": ("same seed", "same samples", "other samples"),
+    "honours_time_limit": ("time limit", "honoured", "ignored"),
+    "accepts_initial_states": ("initial states", "accepted", "not accepted"),
+    "remote": ("runs", "on another machine", "on this machine"),
+}
 
 
 @command("plugins")
@@ -41,13 +52,15 @@ def oracles(output: Output, seed: int | None, name: str | None) -> None:
 
     if name is not None:
         record = _oracle(name)
-        output.result(
-            record,
-            facts({key: value for key, value in record.items() if key not in ("error", "options")}),
-            "",
-            table(
-                ["--set", "default"], [("num_reads", "the oracle's"), *record["options"].items()]
+        rows = [
+            ["num_reads", record["default_num_reads"], "samples per call"],
+            *(
+                [key, "none" if value is None else value, record["meanings"][key]]
+                for key, value in record["options"].items()
             ),
+        ]
+        output.result(
+            record, facts(_about(record)), "", table(["--set", "default", "meaning"], rows)
         )
         return
     records = [_record(description) for description in describe_plugins("oracle")]
@@ -107,10 +120,33 @@ def _oracle(name: str) -> dict[str, Any]:
     from qhal.registry import get_oracle
 
     oracle = get_oracle(name)
-    parameters = inspect.signature(type(oracle)).parameters.values()
-    options = {p.name: None if p.default is p.empty else p.default for p in parameters}
-    known = {"kind": "oracle", "available": True, "error": None, "options": options}
+    taken = inspect.signature(type(oracle)).parameters.values()
+    options = {p.name: None if p.default is p.empty else p.default for p in taken}
+    documented = parameters(type(oracle))
+    known = {
+        "kind": "oracle",
+        "available": True,
+        "error": None,
+        "default_num_reads": oracle.default_num_reads,
+        "options": options,
+        "meanings": {option: documented.get(option) for option in options},
+    }
     return asdict(oracle.info) | known
+
+
+def _about(record: dict[str, Any]) -> dict[str, Any]:
+    """An oracle and what it can do, in words."""
+    bits, limit = record["coefficient_bits"], record["max_variables"]
+    capabilities = {label: words[not record[key]] for key, (label, *words) in _CAPABILITIES.items()}
+    return {
+        "name": record["name"],
+        "summary": record["summary"],
+        "from": _origin(record),
+        **capabilities,
+        "variables": "any number" if limit is None else f"at most {limit}",
+        "coefficients": "of double precision" if bits is None else f"of {bits} bits",
+        "connectivity": record["connectivity"],
+    }
 
 
 def _origin(record: dict[str, Any]) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import json
+import logging
 import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
@@ -18,7 +17,8 @@ import click
 from qhal.errors import InputError
 
 PIPE_WIDTH = 160
-PLOT_SUFFIXES = (".png", ".svg", ".pdf", ".jpg", ".webp")
+# Arguments of the API that sentences name, and that are options here.
+_ARGUMENT = re.compile(r"\b(certify|classes)='([^']*)'")
 
 
 @dataclass(frozen=True)
@@ -28,25 +28,29 @@ class Output:
     as_json: bool
     quiet: bool
     verbose: bool
+    notes: list[str] = field(default_factory=list)
 
     def result(self, document: Any, *texts: Any) -> None:
         """Print `document` if JSON was asked for, else `texts` (anything rich can print)."""
+        for note in self.notes:
+            if not self.quiet:
+                tell(f"Note: {note}")
         if self.as_json:
             click.echo(to_json(document))
             return
         from rich.console import Console
 
         # Into a file or pipe: wide enough that no cell is folded.
-        console = Console(highlight=False)
+        console = Console(highlight=False, emoji=False)
         if not console.is_terminal and "COLUMNS" not in os.environ:
             console.width = PIPE_WIDTH
         for text in texts:
             console.print(text, markup=False)
 
-    def note(self, text: str) -> None:
+    def detail(self, text: str) -> None:
         """A line on stderr for whoever asked for more."""
         if self.verbose and not self.quiet:
-            click.echo(text, err=True)
+            tell(text)
 
     @contextmanager
     def progress(self, title: str, total: int | None) -> Iterator[Callable[[Any], None]]:
@@ -56,7 +60,7 @@ class Output:
 
         console = Console(stderr=True)
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
             TextColumn("{task.fields[state]}"),
             TimeElapsedColumn(),
@@ -67,13 +71,26 @@ class Output:
 
             def advance(state: Any) -> None:
                 text = (
-                    f"round {state.iteration}, best {number(state.incumbent)}, "
-                    f"bound {number(state.lower_bound)}, {state.oracle_calls} oracle calls"
+                    f"round {state.iteration}, best {_short(state.incumbent)}, "
+                    f"bound {_short(state.lower_bound)}, {state.oracle_calls} oracle calls"
                 )
                 bar.update(task, completed=state.iteration, state=text)
-                self.note(text)
+                self.detail(text)
 
             yield advance
+
+
+class _Notes(logging.Handler):
+    """Collects what the library notes for its users, each once."""
+
+    def __init__(self, notes: list[str]) -> None:
+        super().__init__(logging.INFO)
+        self._notes = notes
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if text not in self._notes:
+            self._notes.append(text)
 
 
 def command(name: str) -> Callable[[Callable[..., int | None]], click.Command]:
@@ -82,7 +99,16 @@ def command(name: str) -> Callable[[Callable[..., int | None]], click.Command]:
     def decorate(function: Callable[..., int | None]) -> click.Command:
         @functools.wraps(function)
         def run(*, as_json: bool, quiet: bool, verbose: bool, **values: Any) -> int | None:
-            return function(output=Output(as_json, quiet, verbose), **values)
+            output = Output(as_json, quiet, verbose)
+            logger, handler = logging.getLogger("qhal"), _Notes(output.notes)
+            level = logger.level
+            logger.addHandler(handler)
+            logger.setLevel(logging.INFO)
+            try:
+                return function(output=output, **values)
+            finally:
+                logger.removeHandler(handler)
+                logger.setLevel(level)
 
         made = click.command(name)(run)
         made.params += _common_options()
@@ -98,11 +124,17 @@ def _common_options() -> list[click.Parameter]:
         click.Option(
             ["--json", "as_json"], is_flag=True, help="Print one JSON document and nothing else."
         ),
-        click.Option(["--quiet"], is_flag=True, help="Show no progress."),
+        click.Option(["--quiet"], is_flag=True, help="Show no progress and no notes."),
         click.Option(
             ["-v", "--verbose"], is_flag=True, help="Show every round, and the traceback of errors."
         ),
     ]
+
+
+def tell(text: str) -> None:
+    """A line on stderr; if that is full or closed, nobody reads it, and no result is lost."""
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 def to_json(document: Any) -> str:
@@ -110,97 +142,38 @@ def to_json(document: Any) -> str:
     return json.dumps(document, indent=2, allow_nan=False, default=lambda value: value.tolist())
 
 
+def as_options(sentence: str) -> str:
+    """A sentence of the API with its arguments spelled as options: ``--certify cpsat``."""
+    return _ARGUMENT.sub(r"--\1 \2", sentence)
+
+
 def given(**options: Any) -> dict[str, Any]:
     """Those of `options` that the user gave; the others keep the defaults of the API."""
     return {key: value for key, value in options.items() if value is not None}
 
 
-def parse_settings(settings: Sequence[str]) -> tuple[dict[str, Any], int | None]:
-    """``--set key=value`` options: the oracle's own, and num_reads apart.
+def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """``--set key=value`` options; a value is JSON (8, 0.5, true, null, [1, 2]) or else a string.
 
-    A value is JSON (8, 0.5, true, null, [1, 2]) or else a string.
+    Raises `InputError` for anything else, and for a key that is given twice.
     """
     options: dict[str, Any] = {}
     for setting in settings:
-        key, equals, text = setting.partition("=")
-        if not equals or not key.strip():
+        key, equals, text = (part.strip() for part in setting.partition("="))
+        if not equals or not key:
             raise InputError(f"--set takes key=value, not {setting!r}.")
+        if key in options:
+            raise InputError(f"--set {key} is given twice.")
         try:
-            options[key.strip()] = json.loads(text, parse_constant=_no_constant)
+            options[key] = json.loads(text, parse_constant=_no_constant)
         except (ValueError, RecursionError):
-            options[key.strip()] = text
-    return options, options.pop("num_reads", None)
-
-
-def check_outputs(*, plot: Path | None = None, **others: Path | None) -> None:
-    """Raise `InputError` now if a file could not be written once the work is done."""
-    if plot is not None:
-        if plot.suffix.lower() not in PLOT_SUFFIXES:
-            raise InputError(f"--plot {plot}: use one of the suffixes {', '.join(PLOT_SUFFIXES)}.")
-        if importlib.util.find_spec("matplotlib") is None:
-            raise InputError("--plot needs matplotlib: pip install 'qhal-core[plot]'")
-    for path in (plot, *others.values()):
-        if path is not None:
-            _check_writable(path)
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Any:
-    """A rich table, its last column wrapped; None is shown as a dash."""
-    from rich.table import Table
-    from rich.text import Text
-
-    result = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1))
-    for index, column in enumerate(columns):
-        result.add_column(column, overflow="fold", no_wrap=index < len(columns) - 1)
-    for row in rows:
-        result.add_row(*(Text(number(cell)) for cell in row))
-    return result
-
-
-def facts(values: Mapping[str, Any]) -> Any:
-    """Keys and values below each other."""
-    from rich.table import Table
-    from rich.text import Text
-
-    result = Table.grid(padding=(0, 2))
-    result.add_column(style="bold", no_wrap=True)
-    result.add_column(overflow="fold")
-    for key, value in values.items():
-        seconds = key.endswith("_s") and isinstance(value, float)
-        text = f"{value:.3f}" if seconds else number(value)
-        result.add_row(Text(key.replace("_", " ")), Text(text))
-    return result
-
-
-def number(value: Any) -> str:
-    """A cell: floats to ten digits, None as a dash, truth as yes or no, lists and dicts listed."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {number(item)}" for key, item in value.items()) or "-"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(number, value)) or "-"
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
+            options[key] = text
+    return options
 
 
 def _no_constant(text: str) -> None:
     raise ValueError(text)
 
 
-def _check_writable(path: Path) -> None:
-    try:
-        if path.is_dir():
-            raise InputError(f"{path} is a folder: name a file in it.")
-        if not path.parent.is_dir():
-            raise InputError(f"cannot write {path}: there is no folder {path.parent}.")
-        if path.exists() and not os.access(path, os.W_OK):
-            raise InputError(f"cannot write {path}: it is read-only.")
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(
-            f"cannot write {path}: no file can be made in {path.parent} ({reason})."
-        ) from None
+def _short(value: float | None) -> str:
+    return "-" if value is None else f"{value:.10g}"

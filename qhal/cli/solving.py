@@ -1,48 +1,19 @@
-"""`qhal solve`, `qhal compare` and `qhal convert`: problems in files."""
+"""`qhal solve`: a problem in a file."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from qhal.cli.output import (
-    Output,
-    check_outputs,
-    command,
-    facts,
-    given,
-    parse_settings,
-    table,
-    to_json,
-)
+from qhal.cli.files import check_outputs, save
+from qhal.cli.options import FilePath, IterationsOption, PlotOption, SetOption, TimeLimitOption
+from qhal.cli.output import Output, as_options, command, given, parse_settings, to_json
+from qhal.cli.tables import facts, number
 
 SHOWN_VARIABLES = 30
-FilePath = click.Path(path_type=Path)
-
-IterationsOption = click.option(
-    "--iterations",
-    type=click.IntRange(1),
-    metavar="N",
-    help="At most N rounds, one oracle call each.",
-)
-TimeLimitOption = click.option(
-    "--time-limit",
-    type=click.FloatRange(0, min_open=True),
-    metavar="S",
-    help="At most S seconds for each run.",
-)
-SetOption = click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="An option of the oracle (see: qhal oracles NAME), or num_reads; repeatable.",
-)
-PlotOption = click.option(
-    "--plot", type=FilePath, metavar="F", help="Draw the run into F (.png, .svg, .pdf)."
-)
 
 
 @command("solve")
@@ -100,10 +71,12 @@ def solve(
       qhal solve problem.lp --oracle sa --set num_reads=200 --seed 1
       qhal solve nug12.dat --oracle cim --certify cpsat --time-limit 60 --plot run.png
     """
-    check_outputs(plot=plot, out=out, checkpoint=checkpoint)
-    options, num_reads = parse_settings(settings)
+    check_outputs(inputs=[file], out=out, plot=plot, checkpoint=checkpoint)
+    options = parse_settings(settings)
+    num_reads = options.pop("num_reads", None)
 
     from qhal.api import solve as run
+    from qhal.atomic import write_atomically
     from qhal.qcgd.loop import DEFAULT_ITERATIONS
 
     with output.progress(f"solving {file.name}", iterations or DEFAULT_ITERATIONS) as callback:
@@ -123,112 +96,68 @@ def solve(
             ),
         )
     document = solution.to_json()
-    if out is not None:
-        out.write_text(to_json(document) + "\n")
-    if plot is not None and solution.history:
-        solution.plot(str(plot))
-    elif plot is not None:
-        click.echo("Nothing to plot: the run ended before its first round.", err=True)
-    output.result(document, facts(_summary(document)), "", _assignment(document["assignment"]))
-    return 0 if solution.feasible else 1
-
-
-@command("compare")
-@click.argument("file", type=FilePath)
-@click.option(
-    "--oracle",
-    "oracles",
-    multiple=True,
-    required=True,
-    metavar="NAME",
-    help="An oracle to compare; repeat it.",
-)
-@click.option("--reference", metavar="NAME", help="An exact oracle to measure gaps against.")
-@IterationsOption
-@TimeLimitOption
-def compare(
-    output: Output,
-    seed: int | None,
-    file: Path,
-    oracles: tuple[str, ...],
-    reference: str | None,
-    iterations: int | None,
-    time_limit: float | None,
-) -> int:
-    """Solve FILE with several oracles, side by side.
-
-    Exits with 1 if they disagree: one beats what another proved, or one finds nothing feasible
-    where another does.
-
-    \b
-    Example:
-      qhal compare problem.lp --oracle sa --oracle cim --reference cpsat
-    """
-    from qhal.api import compare as run
-
-    options = given(reference=reference, iterations=iterations, time_limit=time_limit, seed=seed)
-    comparison = run(file, list(oracles), **options)
-    columns = {
-        "oracle": "oracle",
-        "status": "status",
-        "objective": "objective",
-        "raw_objective": "raw",
-        "gap_to_reference": "gap",
-        "lower_bound": "bound",
-        "oracle_calls": "calls",
-        "total_time_s": "time s",
-    }
-    rows = [
-        [f"{r[key]:.3f}" if key == "total_time_s" else r[key] for key in columns]
-        for r in comparison.results
+    document["advice"] = as_options(document["advice"])
+    saved = [
+        save(out, lambda: write_atomically(str(out), (to_json(document) + "\n").encode())),
+        save(plot if solution.history else None, lambda: solution.plot(str(plot))),
     ]
-    verdict = "The oracles agree." if comparison.agree else "The oracles DISAGREE."
-    output.result(comparison.to_json(), table(list(columns.values()), rows), verdict)
-    return 0 if comparison.agree else 1
+    if plot is not None and not solution.history:
+        output.notes.append("there is nothing to plot: the run ended before its first round.")
+    output.result(
+        document, facts(_summary(document)), *_certificate(document), "", _assignment(document)
+    )
+    return 0 if solution.feasible and all(saved) else 1
 
 
-@command("convert")
-@click.argument("source", metavar="IN", type=FilePath)
-@click.argument("target", metavar="OUT", type=FilePath)
-def convert(output: Output, seed: int | None, source: Path, target: Path) -> None:
-    """Convert the problem in IN to the format of OUT.
-
-    The suffixes say the formats; see qhal solve --help.
-
-    \b
-    Example:
-      qhal convert problem.cqm problem.lp
-    """
-    check_outputs(target=target)
-
-    from qhal.files import read_problem, write_problem
-
-    problem = read_problem(source)
-    write_problem(problem, target)
-    document = {
-        "input": str(source),
-        "output": str(target),
-        "num_variables": problem.num_variables,
-        "num_constraints": problem.num_constraints,
-    }
-    output.result(document, facts(document))
-
-
-def _summary(document: dict[str, Any]) -> dict[str, Any]:
+def _summary(document: Mapping[str, Any]) -> dict[str, Any]:
     keys = (
         "status objective raw_objective lower_bound gap certified max_violation num_variables "
         "num_constraints iterations oracle oracle_calls oracle_time_s total_time_s seed "
         "stop_reason advice"
     ).split()
-    return {key: document[key] for key in keys}
+    summary = {key: document[key] for key in keys}
+    if document["info"].get("contradiction"):
+        summary["contradiction"] = document["info"]["contradiction"]
+    return summary
 
 
-def _assignment(assignment: dict[str, int]) -> str:
+def _certificate(document: Mapping[str, Any]) -> list[str]:
+    """What the certifier found, and whether it is better than what the run found."""
+    record = document["info"].get("certificate")
+    if not record:
+        return []
+    name, found = record.get("oracle"), record.get("objective")
+    lines = ["", f"certificate of {name}: {record.get('status', 'none')}"]
+    if found is not None:
+        lines[-1] += f", objective {number(found)}"
+    if record.get("lower_bound") is not None:
+        lines[-1] += f", lower bound {number(record['lower_bound'])}"
+    if record.get("error"):
+        lines.append(as_options(str(record["error"])))
+    best = document["objective"]
+    if found is not None and (best is None or (found < best and not document["certified"])):
+        here = "nothing feasible" if best is None else number(best)
+        lines.append(
+            f"{name} found {number(found)} where this run found {here}: give the run more "
+            "iterations or reads, or another oracle."
+        )
+    return lines
+
+
+def _assignment(document: Mapping[str, Any]) -> str:
     """The variables that are not 0, as far as they can be looked at."""
+    assignment = document["assignment"]
     if not assignment:
         return "no assignment"
     nonzero = [f"{name} = {value}" for name, value in assignment.items() if value]
     shown = nonzero[:SHOWN_VARIABLES]
-    rest = len(nonzero) - len(shown)
-    text = ", ".join(shown) or "all variables are 0"
-    return text + (f", and {rest} more (--out writes them all)" if rest else "; the others are 0")
+    text = ", ".join(shown)
+    if not nonzero:
+        text = "all variables are 0"
+    elif len(nonzero) > len(shown):
+        text += f", and {len(nonzero) - len(shown)} more (--out writes them all)"
+    elif len(nonzero) < len(assignment):
+        text += "; the others are 0"
+    if not document["feasible"]:
+        text = f"NOT feasible, but the nearest to it that was found: {text}"
+    return text

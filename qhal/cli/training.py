@@ -1,21 +1,16 @@
-"""`qhal train` and `qhal predict`: networks."""
+"""`qhal train`: networks of few bits."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from qhal.cli.output import Output, check_outputs, command, facts, given, parse_settings
-from qhal.cli.solving import FilePath, IterationsOption, PlotOption, SetOption, TimeLimitOption
-from qhal.errors import InputError
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from qhal.networks import Network
+from qhal.cli.files import check_outputs, save
+from qhal.cli.options import FilePath, IterationsOption, PlotOption, SetOption, TimeLimitOption
+from qhal.cli.output import Output, command, given, parse_settings
+from qhal.cli.tables import facts
 
 
 @command("train")
@@ -108,8 +103,9 @@ def train(
       qhal train --seed 0 --model coat.npz --plot coat.png
       qhal train --data digits --classes 3,8 --hidden 5 --oracle sa --set num_reads=50
     """
-    check_outputs(plot=plot, model=model)
-    oracle_options, num_reads = parse_settings(settings)
+    check_outputs(inputs=[Path(options["data"])], model=model, plot=plot)
+    oracle_options = parse_settings(settings)
+    num_reads = oracle_options.pop("num_reads", None)
 
     from qhal.api import DEFAULT_ROUNDS
     from qhal.api import train as run
@@ -121,85 +117,10 @@ def train(
             callback=callback,
             **given(num_reads=num_reads, seed=seed, **options),
         )
-    if model is not None:
-        result.save(str(model))
-    if plot is not None:
-        result.plot(str(plot))
-    document = result.to_json() | {"model": None if model is None else str(model)}
+    saved = [
+        save(model, lambda: result.save(str(model))),
+        save(plot, lambda: result.plot(str(plot))),
+    ]
+    document = result.to_json() | {"model": str(model) if model is not None and saved[0] else None}
     output.result(document, facts({k: v for k, v in document.items() if k != "versions"}))
-    return 0
-
-
-@command("predict")
-@click.argument("model", type=FilePath)
-@click.argument("file", metavar="FILE.npz", type=FilePath)
-def predict(output: Output, seed: int | None, model: Path, file: Path) -> int:
-    """Classify the samples in FILE.npz with a MODEL.
-
-    FILE.npz holds an array x: (num_samples, num_features) within [0, 1], or square images of bytes
-    or of numbers within [0, 1]. If it also holds the classes as y, the accuracy is reported.
-
-    \b
-    Example:
-      qhal predict coat.npz images.npz --json
-    """
-    from qhal.datasets.arrays import read_npz
-    from qhal.networks import Network
-
-    network = Network.load(model)
-    arrays = read_npz(file)
-    features = _features(network, arrays, file)
-    names = [network.class_names[index] for index in network.predict(features)]
-    labels = arrays.get("y")
-    accuracy = None
-    if labels is not None and labels.shape == (len(names),):
-        known = [str(label) for label in labels.tolist()]
-        if set(known) <= set(network.class_names):
-            accuracy = sum(map(str.__eq__, names, known)) / len(names)
-    document = {
-        "model": str(model),
-        "num_samples": len(names),
-        "class_names": list(network.class_names),
-        "predictions": names,
-        "accuracy": accuracy,
-    }
-    if output.as_json:
-        output.result(document)
-        return 0
-    lines = [f"{index} {name}" for index, name in enumerate(names)]
-    output.result(document, *lines, *([] if accuracy is None else [f"accuracy {accuracy:.4f}"]))
-    return 0
-
-
-def _features(
-    network: Network, arrays: dict[str, np.ndarray[Any, Any]], file: Path
-) -> np.ndarray[Any, Any]:
-    """The array x as the (num_samples, num_features) within [0, 1] that the network takes."""
-    import numpy as np
-
-    from qhal.datasets.dataset import reduce_images
-
-    x = arrays.get("x")
-    if x is None:
-        raise InputError(f"{file} must hold an array x; it holds {', '.join(arrays) or 'none'}.")
-    if x.ndim not in (2, 3) or x.dtype.kind not in "fiub" or not x.size:
-        raise InputError(
-            f"x in {file} must hold numbers in the shape (num_samples, num_features) or "
-            f"(num_samples, side, side), got {x.dtype} in the shape {x.shape}."
-        )
-    if not np.isfinite(x).all():
-        raise InputError(f"x in {file} holds NaN or infinity; remove or replace those values.")
-    scale = 255 if x.dtype == np.uint8 and x.max() > 1 else 1
-    if x.min() < 0 or x.max() > scale:
-        raise InputError(f"x in {file} has values from {x.min():g} to {x.max():g}, not in [0, 1].")
-    wanted = network.spec.layers[0].inputs
-    side = math.isqrt(wanted)
-    if x.ndim == 3 and side**2 == wanted:
-        return reduce_images(x, side, scale)
-    features = x.reshape(len(x), -1) / scale
-    if features.shape[1] != wanted:
-        raise InputError(
-            f"the model takes {wanted} features, but the samples in {file} have "
-            f"{features.shape[1]}."
-        )
-    return features
+    return 0 if all(saved) else 1

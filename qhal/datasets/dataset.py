@@ -102,7 +102,7 @@ def check_classes(
         if name not in known:
             raise UnknownNameError(
                 f"{source} has no class {name!r}{did_you_mean(name, known)} "
-                f"(its classes: {', '.join(known)})."
+                f"Its classes: {', '.join(known)}."
             )
         if names.count(name) > 1:
             raise InputError(f"class {name!r} is named twice; name each class once.")

@@ -105,5 +105,5 @@ def _file_reader(name: str) -> Callable[[], LabelledSamples]:
         raise InputError(f"{path} is neither an .npz file nor a folder with idx files.")
     raise UnknownNameError(
         f"there is no data set {name!r}{did_you_mean(name, NAMES)} "
-        f"(known: {', '.join(NAMES)}, the path of an .npz file, or of a folder with idx files)."
+        f"Known: {', '.join(NAMES)}, the path of an .npz file, or of a folder with idx files."
     )

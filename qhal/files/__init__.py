@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from qhal.atomic import write_atomically
 from qhal.errors import InputError
 from qhal.files import coo, dimod_files, lp, maxcut, npz, qaplib, qbsolv
 from qhal.problems import Qcbo
@@ -75,10 +76,7 @@ def write_problem(problem: Qcbo, path: str | os.PathLike[str]) -> None:
         writable = ", ".join(suffix for suffix, each in FORMATS.items() if each.write)
         raise InputError(f"{file.suffix} files can only be read; to write, use one of {writable}.")
     data = chosen.write(problem)
-    try:
-        file.write_bytes(data)
-    except OSError as error:
-        raise InputError(f"cannot write {file}: {error.strerror or error}.") from None
+    write_atomically(file, data)
 
 
 def _format(file: Path) -> Format:

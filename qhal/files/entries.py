@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from qhal.errors import InputError
 from qhal.problems import Ising, Qcbo, Qubo
 from qhal.problems.spins import over_bits
 
+_LOG = logging.getLogger(__name__)
 _NUMBERED = re.compile(r"x(0|[1-9]\d{0,17})", re.ASCII)
 
 
@@ -74,14 +76,16 @@ def qubo_of(problem: Qcbo, suffix: str) -> Qubo:
     integers = np.flatnonzero(~problem.is_binary)
     if problem.num_constraints:
         why = f"this problem has constraints ({problem.num_constraints})"
+        instead = " (qhal solve takes them as they are, with any oracle)"
     elif len(integers):
         why = f"variable {problem.names[integers[0]]!r} of this problem is not binary"
+        instead = ""
     else:
         matrix = sp.csr_array(problem.quadratic) + sp.diags_array(problem.linear)
         return Qubo(sp.csr_array(matrix), problem.offset)
     raise InputError(
         f"{suffix} files hold only unconstrained binary problems, but {why}: "
-        "write an .lp, .cqm or .npz file instead."
+        f"write an .lp, .cqm or .npz file instead{instead}."
     )
 
 
@@ -110,6 +114,10 @@ def entries_of(problem: Qcbo, suffix: str, *, spins: bool = False) -> tuple[Entr
     labels = [int(found[1]) if found else -1 for found in matched]
     if -1 in labels:
         labels = list(range(problem.num_variables))
+        _LOG.info(
+            "%s files hold numbers, not names: the variables %s to %s are now 0 to %d.",
+            *(suffix, problem.names[0], problem.names[-1], problem.num_variables - 1),
+        )
     pairs = sp.coo_array(sp.triu(sp.coo_array(matrix), k=1))
     lonely = np.ones(problem.num_variables, dtype=bool)
     lonely[pairs.row] = lonely[pairs.col] = False

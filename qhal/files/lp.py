@@ -1,13 +1,15 @@
 """CPLEX's LP files (``.lp``), as dimod writes them and people do by hand.
 
 Understood: an objective with an optional ``[ ... ] / 2`` of products, constraints with an optional
-``[ ... ]``, Bounds, Binary and General sections, comments from a backslash on. Every variable must
-be binary or a bounded integer. Written by `dimod.lp`; read by `qhal.files.lp_parser`, because
+``[ ... ]``, ranges (``low <= x + y <= high``, which become the two rows ``label_low`` and
+``label_high``), Bounds, Binary and General sections, comments from a backslash on. Every variable
+must be binary or a bounded integer. Written by `dimod.lp`; read by `qhal.files.lp_parser`, because
 dimod's reader never returns from many a damaged file and cannot say which line is wrong.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import replace
 
@@ -22,11 +24,18 @@ from qhal.problems.constraints import ConstraintRows
 from qhal.problems.spins import over_bits
 
 _LARGEST_BOUND = 2.0**53
+_LOG = logging.getLogger(__name__)
 
 
 def read(data: bytes, name: str) -> Qcbo:
     """The problem in `data`, the content of the ``.lp`` file `name`; to be maximised: negated."""
     model = parse(data, name)
+    if model.maximized:
+        _LOG.info(
+            "%s is to be maximised: qhal minimises the negated objective, so every objective and "
+            "bound is the negative of the file's.",
+            name,
+        )
     order = {variable: index for index, variable in enumerate(model.variables)}
     bounds = [_bounds(model, variable, name) for variable in order]
     rows = ConstraintRows(len(order))

@@ -17,7 +17,7 @@ from qhal.files.text import at_line, numbered_lines, parse_number
 _SECTIONS = {
     "minimize": r"minimi[sz]e|minimum|min",
     "maximize": r"maximi[sz]e|maximum|max",
-    "constraints": r"subject\s+to|such\s+that|s\.t\.|st\.?",
+    "constraints": r"subject\s+to:?|such\s+that:?|s\.t\.:?|st\.?",
     "bounds": r"bounds?",
     "binary": r"binar(?:y|ies)|bin",
     "general": r"generals?|gen|integers?|int",
@@ -30,11 +30,10 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 _TOKEN = re.compile(
-    r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>[A-Za-z!\"#$%&(),;?@_'`{}~‘’][\w.!\"#$%&(),;?@'`{}~‘’]*)"
+    r"(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+    r"|(?P<name>(?:[^\W\d]|[!\"#$%&(),;?@'`{}~‘’])[\w.!\"#$%&(),;?@'`{}~‘’]*)"
     r"|(?P<sense><=|=<|>=|=>|==|<|>|=)"
-    r"|(?P<sign>[-+])|(?P<mark>[*/^:\[\]])",
-    re.ASCII,
+    r"|(?P<sign>[-+])|(?P<mark>[*/^:\[\]])"
 )
 _SENSES = {"<": "<=", "=<": "<=", ">": ">=", "=>": ">=", "=": "=="}
 _FLIPPED = {"<=": ">=", ">=": "<=", "==": "=="}
@@ -71,9 +70,13 @@ class Row:
 
 @dataclass
 class Model:
-    """What an LP file says: variables in the order of mention, None until their type is given."""
+    """What an LP file says: variables in the order of mention, None until their type is given.
+
+    `objective` is to be minimised; if the file's own is to be `maximized`, it is minus that.
+    """
 
     objective: Expression = field(default_factory=Expression)
+    maximized: bool = False
     rows: list[Row] = field(default_factory=list)
     variables: dict[str, str | None] = field(default_factory=dict)
     bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -156,14 +159,33 @@ class _Section:
         self._label()
         objective = self._expression(halved=True)
         self._model.objective = objective.negated() if maximize else objective
+        self._model.maximized = maximize
 
     def _constraint(self) -> None:
-        """``[label:] expression sense number``."""
+        """``[label:] expression sense number``, or ``number sense expression [sense number]``."""
         label = self._label()
-        expression = self._expression(halved=False)
+        start = self._next
+        left = self._expression(halved=False)
+        leading = self._next > start and not (left.linear or left.products)
         sense = self._sense()
-        rhs = self._sign() * self._number() - expression.constant
-        self._model.rows.append(Row(label, expression, sense, rhs))
+        if not leading:
+            self._add_row(label, left, sense, self._sign() * self._number())
+            return
+        expression = self._expression(halved=False)
+        if self._peek().kind != "sense":
+            self._add_row(label, expression, _FLIPPED[sense], left.constant)
+            return
+        if self._sense() != sense or sense == "==":
+            self._next -= 1
+            raise self._error("a range is 'low <= expression <= high', or has '>=' twice.")
+        limits = [left.constant, self._sign() * self._number()]
+        if sense == ">=":
+            limits.reverse()
+        for limit, side, end in zip(limits, (">=", "<="), ("low", "high"), strict=True):
+            self._add_row(label and f"{label}_{end}", expression, side, limit)
+
+    def _add_row(self, label: str | None, expression: Expression, sense: str, rhs: float) -> None:
+        self._model.rows.append(Row(label, expression, sense, rhs - expression.constant))
 
     def _bound(self) -> None:
         """``low <= x <= high``, either half of that, ``x = value`` or ``x free``."""
@@ -186,7 +208,12 @@ class _Section:
     def _expression(self, *, halved: bool) -> Expression:
         """Terms up to a sense or the section's end; `halved`: brackets are divided by 2."""
         result = Expression()
+        start = self._next
         while self._peek().kind in ("sign", "number", "name") or self._peek().text == "[":
+            if self._peek(1).text == ":":
+                break  # the label of the next row
+            if self._next > start and self._peek().kind != "sign":
+                raise self._error("expected '+' or '-' between two terms.")
             sign = self._sign()
             if self._peek().text == "[":
                 self._brackets(result, sign, halved=halved)
@@ -200,24 +227,31 @@ class _Section:
         return result
 
     def _brackets(self, result: Expression, sign: float, *, halved: bool) -> None:
+        """``[ 3 x ^ 2 + 2 x * y - x ]``, in the objective followed by ``/ 2``."""
         self._mark("[")
         scale = sign / 2 if halved else sign
+        start = self._next
         while self._peek().text != "]":
+            if self._next > start and self._peek().kind not in ("sign", "end"):
+                raise self._error("expected '+' or '-' between two terms.")
             factor = scale * self._sign()
             coefficient, left = self._term()
             if left is None:
-                raise self._error("expected 'x * y' or 'x ^ 2' between '[' and ']'.")
-            if self._peek().text == "^":
-                right = left
-                self._mark("^")
+                raise self._error("expected 'x * y', 'x ^ 2' or 'x' between '[' and ']'.")
+            if self._peek().text not in ("^", "*"):
+                result.linear[left] = result.linear.get(left, 0.0) + factor * coefficient
+                continue
+            power = self._peek().text == "^"
+            self._next += 1
+            if power:
                 self._mark("2")
-            else:
-                self._mark("*")
-                right = self._variable()
+            right = left if power else self._variable()
             total = result.products.get((left, right), 0.0) + factor * coefficient
             result.products[left, right] = total
         self._mark("]")
         if halved:
+            if self._peek().text != "/":
+                raise self._error("brackets in the objective are followed by '/ 2'.")
             self._mark("/")
             self._mark("2")
 

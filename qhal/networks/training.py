@@ -18,7 +18,7 @@ from qhal.oracle import Oracle, checked_seed
 from qhal.problems.arrays import FloatArray, distinct_rows
 from qhal.problems.qcbo import Values
 from qhal.qcgd.loop import Callback, Limits, run
-from qhal.samples import Solution
+from qhal.samples import Solution, StopReason
 
 POOL_SIZE = 200
 
@@ -153,6 +153,8 @@ def train_joint(
         callback=callback,
         observer=pool,
     )
+    if not len(pool) and solution.stop_reason is StopReason.INTERRUPTED:
+        raise KeyboardInterrupt  # there is no result to return
     if not len(pool):
         raise InputError("the run was stopped before its first oracle call ended: nothing learned.")
     candidates = pool.networks(encoded, dataset.class_names)

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from qhal.archive import parse_array, read_members, replace_file, write_arrays
+from qhal.archive import parse_array, read_members, write_arrays
+from qhal.atomic import replace_file
 from qhal.errors import InputError
 from qhal.problems.qcbo import Qcbo
 

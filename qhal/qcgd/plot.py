@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from qhal.atomic import write_atomically
 from qhal.errors import InputError
+
+FEW_POINTS = 10
 
 
 def plot_history(history: Sequence[Mapping[str, Any]], path: str) -> None:
@@ -19,7 +24,8 @@ def plot_history(history: Sequence[Mapping[str, Any]], path: str) -> None:
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     draw_history(upper, history)
     calls = [state["oracle_calls"] for state in history]
-    lower.plot(calls, [state["feasible_share"] for state in history], color="tab:green")
+    shares = [state["feasible_share"] for state in history]
+    lower.plot(calls, shares, color="tab:green", marker=marker_for(calls))
     lower.set(xlabel="oracle calls", ylabel="feasible share", ylim=(-0.03, 1.03))
     save_figure(figure, path)
 
@@ -33,13 +39,21 @@ def draw_history(axes: Any, history: Sequence[Mapping[str, Any]]) -> None:
         ("lower_bound", "proved bound", "tab:red", "-"),
         ("lowest_energy", "lowest energy of the QUBO", "0.6", ":"),
     )
+    marker = marker_for(calls)
     for key, label, color, style in lines:
         series = [state[key] for state in history]
         if any(value is not None for value in series):
             drawn = [float("nan") if value is None else value for value in series]
-            axes.plot(calls, drawn, style, color=color, label=label, drawstyle="steps-post")
+            axes.plot(
+                calls, drawn, style, color=color, label=label, drawstyle="steps-post", marker=marker
+            )
     axes.set(ylabel="objective")
     axes.legend(fontsize="small")
+
+
+def marker_for(points: Sequence[Any]) -> str:
+    """The marker for a line through `points`: a dot if they are few, for one alone has no line."""
+    return "o" if len(points) <= FEW_POINTS else ""
 
 
 def new_figure(size: tuple[float, float]) -> Any:
@@ -53,7 +67,9 @@ def new_figure(size: tuple[float, float]) -> Any:
 
 def save_figure(figure: Any, path: str) -> None:
     """Write `figure` to `path`; raises `InputError` for an unknown suffix or unwritable folder."""
+    picture = io.BytesIO()
     try:
-        figure.savefig(path, dpi=150)
+        figure.savefig(picture, dpi=150, format=Path(path).suffix.lower()[1:] or "png")
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot write the plot {path}: {error}.") from None
+        raise InputError(f"cannot draw the plot {path}: {error}.") from None
+    write_atomically(path, picture.getvalue())

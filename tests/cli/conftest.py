@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 
 from qhal.cli import main
 
-LP = """Maximize
- 5 a + 4 b + 3 c + [ 4 a * c ] / 2
+LP = """Minimize
+ - 5 a - 4 b - 3 c + [ - 4 a * c ] / 2
 Subject To
  2 a + 3 b + c <= 4
 Binary

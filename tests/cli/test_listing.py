@@ -9,6 +9,7 @@ import click
 import pytest
 
 from qhal.cli import main
+from qhal.cli.docstrings import parameters
 
 HEAVY = "dimod dwave matplotlib numba numpy ortools rich scipy sklearn".split()
 
@@ -33,6 +34,78 @@ def test_one_oracle(qhal, refused):
     assert (document["name"], document["options"]) == ("exhaustive", {})
     assert "every state of a small problem" in qhal("oracles exhaustive").stdout
     assert "did you mean 'exhaustive'" in refused("oracles exhaustve".split()[0], "exhaustve")
+
+
+def test_an_oracle_is_explained(qhal):
+    text = " ".join(qhal("oracles", "cim").stdout.split())
+    for expected in (
+        "simulated coherent Ising machine",
+        "answers heuristic",
+        "same seed same samples",
+        "num_reads 100 samples per call",
+        "num_steps 500 time steps",
+        'rounding stochastic "stochastic" (redrawn',
+        "coefficient_bits none None for double precision, or 2 to 24",
+    ):
+        assert expected in text
+    assert "exact: it proves minima" in qhal("oracles", "exhaustive").stdout
+    document = json.loads(qhal("oracles", "sa", "--json").stdout)
+    assert document["default_num_reads"] == 100
+    assert document["options"]["num_sweeps"] == 1000
+    assert document["meanings"]["num_sweeps"].startswith("int >= 1. Sweeps of each read.")
+
+
+def test_every_option_of_every_oracle_has_a_meaning(qhal):
+    for record in json.loads(qhal("oracles", "--json").stdout)["oracles"]:
+        document = json.loads(qhal("oracles", record["name"], "--json").stdout)
+        for option, meaning in document["meanings"].items():
+            assert meaning, f"{record['name']} does not explain {option}"
+
+
+def test_docstrings_of_any_layout():
+    class Numpydoc:
+        """A summary.
+
+        Parameters
+        ----------
+        one, two : int
+            What they are,
+            in two lines.
+        three : ``"a"`` or `b`, see :class:`C`
+
+        four
+            Described.
+        five : nothing
+
+        Attributes
+        ----------
+        six : int
+            Not a parameter.
+        """
+
+    class Bare:
+        pass
+
+    assert parameters(Numpydoc) == {
+        "one": "int. What they are, in two lines.",
+        "two": "int. What they are, in two lines.",
+        "three": '"a" or b, see C',
+        "four": "Described.",
+        "five": "nothing",
+    }
+    assert parameters(Bare) == {}
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 120])
+@pytest.mark.parametrize("command", ["oracles", "plugins", "oracles sa"])
+def test_tables_fit_any_terminal(qhal, monkeypatch, width, command):
+    monkeypatch.setenv("COLUMNS", str(width))
+    text = qhal(command).stdout
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    folded = "".join(text.split())
+    for name in ("exhaustive", "qhal-core") if command != "oracles sa" else ("num_sweeps", "1000"):
+        assert name in folded
 
 
 def test_plugins(qhal):
@@ -105,7 +178,9 @@ def test_every_command_and_option_is_explained(qhal, name):
 def test_the_contract_of_options():
     promised = {
         "solve": "--oracle --set --method --iterations --time-limit --certify --plot --out",
-        "compare": "--oracle --reference",
+        "compare": "--oracle --reference --set --iterations --time-limit",
+        "convert": "--to",
+        "predict": "--out",
         "train": "--method --executor --data --classes --oracle --hidden --image-size "
         "--weight-bits --activation --loss --samples --model --plot",
     }

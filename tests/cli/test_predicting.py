@@ -53,15 +53,52 @@ def test_the_document(qhal, model, samples):
 def test_the_text(qhal, model, samples):
     result = qhal("predict", model, samples(x=X))
     assert result.exit_code == 0
-    assert result.stdout.split("\n")[:3] == ["0 b", "1 a", "2 b"]
-    assert "accuracy" not in result.stdout
-    with_labels = qhal("predict", model, samples(x=X, y=np.array(["b", "a", "b"])))
-    assert "accuracy 1.0000" in with_labels.stdout
+    assert "0 b, 1 a, 2 b" in result.stdout
+    assert "unknown: no y" in result.stdout
+    with_labels = qhal("predict", model, samples(x=X, y=np.array(["b", "a", "a"]))).stdout
+    rows = [line.split() for line in with_labels.splitlines()]
+    assert ["accuracy", "0.6666666667"] in rows
+    assert ["a", "1", "2", "1"] in rows
+    assert ["b", "2", "1", "1"] in rows
 
 
-def test_labels_of_other_classes_give_no_accuracy(qhal, model, samples):
-    result = qhal("predict", model, samples(x=X, y=np.array([0, 1, 7])), "--json")
-    assert json.loads(result.stdout)["accuracy"] is None
+def test_many_samples_are_summed_up(qhal, model, samples, tmp_path):
+    path, out = samples(x=np.repeat(X, 700, axis=0)), tmp_path / "predictions.json"
+    result = qhal("predict", model, path, "--out", out)
+    assert len(result.stdout.splitlines()) < 15
+    assert "and 2090 more (--out writes them all)" in result.stdout
+    assert len(json.loads(out.read_text())["predictions"]) == 2100
+
+
+@pytest.mark.parametrize(
+    "y", [np.array([1, 0, 0]), np.array([1, 0, 0], dtype=np.uint8), np.array([1.0, 0, 0])]
+)
+def test_classes_may_be_given_by_their_numbers(qhal, model, samples, y):
+    document = json.loads(qhal("predict", model, samples(x=X, y=y), "--json").stdout)
+    assert document["accuracy"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("y", "expected"),
+    [
+        (np.array([0, 1, 7]), "has the class '7', which the model does not know. Its classes: a, "),
+        (np.array([0, 1, -1]), "has the class '-1'"),
+        (np.array([0.5, 1, 1]), "has the class '0.5'"),
+        (np.array(["a", "b", "A"]), "has the class 'A', which the model does not know; did you me"),
+        (np.array(["a", "b"]), "one class for each of the 3 samples, but its shape is (2,)."),
+        (np.array([["a", "b", "b"]]), "but its shape is (1, 3)."),
+        (np.array("a"), "but its shape is ()."),
+    ],
+)
+def test_labels_that_cannot_be(refused, model, samples, y, expected):
+    assert expected in refused("predict", model, samples(x=X, y=y))
+
+
+def test_inputs_are_not_overwritten(refused, model, samples):
+    path = samples(x=X)
+    for place in (model, path):
+        assert "--out" in refused("predict", model, path, "--out", place)
+    assert "the input: choose another file" in refused("predict", model, path, "--out", model)
 
 
 def test_images_are_reduced_to_what_the_model_takes(qhal, model, network, samples):

@@ -1,15 +1,16 @@
-"""`qhal solve`, `compare` and `convert` from the outside."""
+"""`qhal solve` from the outside."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from qhal.files import read_problem, write_problem
+from qhal.files import write_problem
 from qhal.problems import Qcbo
 
 KEYS = (
@@ -50,6 +51,71 @@ def test_the_text(qhal, problem):
     assert result.stderr == ""
     for expected in ("optimal", "-10", "exhaustive", "a = 1, c = 1; the others are 0"):
         assert expected in result.stdout
+
+
+def test_a_point_of_zeros_is_not_said_twice(qhal, tmp_path):
+    path = tmp_path / "zero.lp"
+    path.write_text("Minimize\n a + b\nBinary\n a b\nEnd\n")
+    text = qhal("solve", path, "--oracle", "exhaustive").stdout
+    assert text.endswith("\nall variables are 0\n")
+
+
+def test_a_point_that_is_not_feasible_is_called_so(qhal, tmp_path):
+    path = tmp_path / "hard.lp"
+    rows = " a + b + c + d = 3\n a + b = 2\n 3 c + 5 d + a = 6\n"
+    path.write_text(f"Minimize\n a\nSubject To\n{rows}Binary\n a b c d\nEnd\n")
+    command = ("solve", path, "--oracle", "random", "--set", "num_reads=1")
+    result = qhal(*command, "--iterations", 1, "--seed", 1)
+    assert result.exit_code == 1
+    assert "NOT feasible, but the nearest to it that was found: " in result.stdout
+    assert "--certify cpsat" in result.stdout
+    assert "certify=" not in result.stdout
+    document = json.loads(qhal(*command, "--iterations", 1, "--seed", 1, "--json").stdout)
+    assert "--certify cpsat" in document["advice"]
+
+
+def test_the_row_that_nothing_satisfies_is_named(qhal, tmp_path):
+    path = tmp_path / "infeasible.lp"
+    path.write_text(INFEASIBLE.replace(" 2 a", " odd: 2 a"))
+    result = qhal("solve", path, "--oracle", "random")
+    assert result.exit_code == 1
+    assert "contradiction" in result.stdout
+    assert "odd" in result.stdout
+
+
+def test_a_certificate_that_is_better_than_the_run(qhal, problem, monkeypatch):
+    from qhal import api
+
+    solve = api.solve
+
+    def worse(*arguments, **options):
+        solution = solve(*arguments, **options)
+        record = {"oracle": "cpsat", "status": "optimal", "objective": -12.0, "lower_bound": -12.0}
+        record["error"] = "it said: certify='cpsat'."
+        info = {**solution.info, "certificate": record}
+        return replace(solution, info=info, certified=False)
+
+    monkeypatch.setattr("qhal.api.solve", worse)
+    text = qhal("solve", problem, "--oracle", "random").stdout
+    assert "certificate of cpsat: optimal, objective -12, lower bound -12" in text
+    assert "it said: --certify cpsat." in text
+    assert "cpsat found -12 where this run found -10" in text
+
+
+def test_the_certificate_is_shown(qhal, problem):
+    text = qhal("solve", problem, "--oracle", "random", "--certify", "exhaustive").stdout
+    assert "certificate of exhaustive: optimal, objective -10" in text
+    assert "where this run found" not in text
+
+
+def test_maximised_files_are_said_to_be_negated(qhal, tmp_path):
+    path = tmp_path / "max.lp"
+    path.write_text("Maximize\n 2 a\nBinary\n a\nEnd\n")
+    result = qhal("solve", path, "--oracle", "exhaustive", "--json")
+    assert json.loads(result.stdout)["objective"] == -2
+    assert result.stderr.startswith("Note: ")
+    assert result.stderr.count("to be maximised") == 1
+    assert qhal("solve", path, "--oracle", "exhaustive", "--quiet").stderr == ""
 
 
 def test_the_same_seed_gives_the_same_document(qhal, problem):
@@ -158,6 +224,8 @@ def test_a_reader_that_leaves_early_is_no_error(problem):
         ("--oracle exhaustive --set sweeps=3", "oracle 'exhaustive' has no option 'sweeps'"),
         ("--oracle exhaustive --set sweeps", "--set takes key=value, not 'sweeps'."),
         ("--oracle exhaustive --set =3", "--set takes key=value, not '=3'."),
+        ("--oracle sa --set num_sweeps=3 --set num_sweeps=4", "--set num_sweeps is given twice."),
+        ("--oracle sa --set num_raeds=3", "did you mean 'num_reads'?"),
         ("--oracle exhaustive --set num_reads=0", "num_reads must be a whole number of at least 1"),
         ("--oracle exhaustive --set num_reads=many", "num_reads must be a whole number"),
         ("--oracle exhaustive --set num_reads=NaN", "num_reads must be a whole number"),
@@ -174,7 +242,7 @@ def test_a_reader_that_leaves_early_is_no_error(problem):
         ("--oracle exhaustive --plot run.txt", "--plot run.txt: use one of the suffixes .png"),
         ("--oracl exhaustive", "No such option '--oracl'"),
         ("--oracle", "Option '--oracle' requires an argument. See: qhal "),
-        ("again.lp", "Got unexpected extra argument (again.lp) See: qhal solve --help"),
+        ("again.lp", "Got unexpected extra argument (again.lp). See: qhal solve --help"),
     ],
 )
 def test_bad_options(refused, problem, arguments, expected):
@@ -266,66 +334,3 @@ def test_bugs_are_one_sentence_too(qhal, refused, problem, monkeypatch):
     verbose = qhal("solve", problem, "-v").stderr
     assert "Traceback" in verbose
     assert verbose.endswith("Error: unexpected ZeroDivisionError: a bug in two lines\n")
-
-
-# --- compare --------------------------------------------------------------------------------------
-
-
-def test_compare(qhal, problem):
-    command = ("compare", problem, "--oracle", "random", "--oracle", "exhaustive", "--seed", 1)
-    result = qhal(*command, "--reference", "exhaustive", "--json")
-    assert result.exit_code == 0
-    document = json.loads(result.stdout)
-    assert document["agree"] is True
-    assert [row["oracle"] for row in document["results"]] == ["exhaustive", "random", "exhaustive"]
-    for row in document["results"]:
-        assert row["objective"] == -10
-        assert row["gap_to_reference"] == 0
-        assert row["total_time_s"] > 0
-    text = qhal(*command).stdout
-    assert "The oracles agree." in text
-    assert "exhaustive" in text
-
-
-def test_disagreement_exits_with_1(qhal, problem, monkeypatch):
-    from qhal.api import Comparison
-
-    row = dict.fromkeys(
-        "status objective raw_objective gap_to_reference lower_bound oracle_calls".split(), 1.0
-    )
-    row |= {"oracle": "liar", "total_time_s": 1.0}
-    disagreement = Comparison((row,), agree=False)
-    monkeypatch.setattr("qhal.api.compare", lambda *arguments, **options: disagreement)
-    result = qhal("compare", problem, "--oracle", "random")
-    assert result.exit_code == 1
-    assert "DISAGREE" in result.stdout
-
-
-def test_compare_bad_input(refused, problem):
-    assert "Missing option '--oracle'" in refused("compare", problem)
-    assert "no oracle 'zzzzzz'" in refused("compare", problem, "--oracle", "zzzzzz")
-    random = ("compare", problem, "--oracle", "random")
-    assert "is not exact" in refused(*random, "--reference", "random")
-
-
-# --- convert --------------------------------------------------------------------------------------
-
-
-def test_convert(qhal, problem, tmp_path):
-    target = tmp_path / "copy.cqm"
-    result = qhal("convert", problem, target, "--json")
-    assert result.exit_code == 0
-    assert json.loads(result.stdout) == {
-        "input": str(problem),
-        "output": str(target),
-        "num_variables": 3,
-        "num_constraints": 1,
-    }
-    assert set(read_problem(target).names) == {"a", "b", "c"}
-
-
-def test_convert_bad_input(refused, problem, tmp_path):
-    assert "hold only unconstrained" in refused("convert", problem, tmp_path / "a.bqm")
-    assert "can only be read" in refused("convert", problem, tmp_path / "a.dat")
-    assert "cannot tell the format" in refused("convert", problem, tmp_path / "a")
-    assert "Missing argument 'OUT'" in refused("convert", problem)

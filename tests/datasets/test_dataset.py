@@ -105,7 +105,7 @@ def test_classes_are_kept_in_their_order():
     ("classes", "error", "reason"),
     [
         (("cat", "dig"), UnknownNameError, "did you mean 'dog'"),
-        (("cat", "zzz"), UnknownNameError, "its classes: cat, dog, emu"),
+        (("cat", "zzz"), UnknownNameError, "Its classes: cat, dog, emu"),
         (("cat", "dog", "cat"), InputError, "'cat' is named twice"),
         (("cat",), InputError, "at least two classes"),
         ((), InputError, "at least two classes"),

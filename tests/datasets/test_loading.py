@@ -66,7 +66,7 @@ def test_near_names_are_suggested(name):
 
 
 def test_unknown_names_list_what_is_known(tmp_path):
-    with pytest.raises(UnknownNameError, match=r"known: fashion-mnist, digits, the path"):
+    with pytest.raises(UnknownNameError, match=r"Known: fashion-mnist, digits, the path"):
         load_dataset("zzz")
     table = tmp_path / "table.csv"
     table.touch()

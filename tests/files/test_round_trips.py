@@ -165,6 +165,63 @@ def test_lp_reader_agrees_with_dimods(tmp_path_factory, problem):
     assert_same(Qcbo.from_cqm(dimod.lp.load(str(path))), read_problem(path))
 
 
+def test_lp_files_as_people_write_them(tmp_path):
+    """Ranges, linear terms in brackets and names that are not ASCII, which dimod does not read."""
+    path = tmp_path / "by_hand.lp"
+    path.write_text(
+        "Minimize\n é + [ 2 i ^ 2 - 8 i + 4 é * i ] / 2\nSubject to:\n"
+        " both: -2 <= é + i <= 3\n 5 >= 2 i - é >= 1\n 4 >= i\n q: 0 <= [ é * i - 2 i ] + 9 <= 8\n"
+        "Bounds\n -3 <= i <= 6\nBinary\n é\nGeneral\n i\nEnd\n",
+        encoding="utf-8",
+    )
+    problem = read_problem(path)
+    assert problem.names == ("é", "i")
+    assert problem.constraints.labels == (
+        "both_low",
+        "both_high",
+        "c2",
+        "c3",
+        "c4",
+        "q_low",
+        "q_high",
+    )
+    for e, i in itertools.product((0, 1), range(-3, 7)):
+        assert problem.objectives([[e, i]])[0] == e + (2 * i * i - 8 * i + 4 * e * i) / 2
+        rows = (-2 <= e + i <= 3, 5 >= 2 * i - e >= 1, i <= 4, 0 <= e * i - 2 * i + 9 <= 8)
+        assert bool(problem.feasible([[e, i]])[0]) == all(rows)
+
+
+@settings(max_examples=60)
+@given(st.integers(-4, 4), st.integers(-4, 4), st.sampled_from(["<=", ">="]), st.integers(-2, 2))
+def test_a_range_is_both_of_its_halves(tmp_path_factory, first, second, sense, constant):
+    path = tmp_path_factory.mktemp("range") / "problem.lp"
+    ends = "Binary\n x y z\nEnd\n"
+    row = f"r: {first} {sense} x - 2 y + 3 z + {constant} {sense} {second}"
+    path.write_text(f"Minimize\n x\nSubject To\n {row}\n{ends}".replace("+ -", "- "))
+    problem = read_problem(path)
+    for x, y, z in itertools.product((0, 1), repeat=3):
+        value = x - 2 * y + 3 * z + constant
+        inside = first <= value <= second if sense == "<=" else first >= value >= second
+        assert bool(problem.feasible([[x, y, z]])[0]) == inside
+
+
+def test_what_readers_and_writers_note(tmp_path, caplog):
+    caplog.set_level("INFO", logger="qhal")
+    path = tmp_path / "problem.lp"
+    path.write_text("Maximize\n left + right\nBinary\n left right\nEnd\n")
+    problem = read_problem(path)
+    assert problem.objectives([[1, 1]])[0] == -2
+    assert "problem.lp is to be maximised: qhal minimises the negated objective" in caplog.text
+    caplog.clear()
+    write_problem(problem, tmp_path / "problem.npz")
+    write_problem(Qcbo.from_arrays([[1.0]], names=["x7"]), tmp_path / "problem.qubo")
+    assert caplog.text == ""
+    for suffix in (".qubo", ".coo"):
+        caplog.clear()
+        write_problem(problem, tmp_path / f"problem{suffix}")
+        assert "the variables left to right are now 0 to 1" in caplog.text
+
+
 @pytest.mark.parametrize("version", [1, 2])
 @settings(max_examples=60)
 @given(

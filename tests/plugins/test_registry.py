@@ -2,6 +2,7 @@
 
 import sys
 
+import dimod
 import pytest
 
 import qhal
@@ -252,16 +253,53 @@ def test_what_we_ship_is_where_the_registry_says():
 
 def test_plugins_can_be_narrowed(fake_distribution, monkeypatch):
     fake_distribution("fake-zeros", POINTS, fake_zeros=ORACLE)
-    for listed in ("outer", "Fake_Zeros", " outer , nothing"):
+    for listed in ("outer", "Fake_Zeros", " outer , "):
         monkeypatch.setenv("QHAL_PLUGINS", listed)
         assert qhal.list_oracles() == ["outer"]
         assert qhal.get_oracle("outer").level == 0
-    with pytest.raises(UnknownNameError, match="'random' is hidden by QHAL_PLUGINS= outer"):
+    with pytest.raises(UnknownNameError, match=r"'random' is hidden by QHAL_PLUGINS= outer , \.$"):
         qhal.get_oracle("random")
     monkeypatch.setenv("QHAL_PLUGINS", "")
     assert registry.plugin_records() == []
     with pytest.raises(UnknownNameError, match="Installed: none"):
         qhal.get_oracle("zzzzzz")
+
+
+def test_a_name_in_qhal_plugins_that_nothing_answers_to(fake_distribution, monkeypatch):
+    fake_distribution("fake-zeros", POINTS, fake_zeros=ORACLE)
+    monkeypatch.setenv("QHAL_PLUGINS", "outre,random,Q.Q")
+    with pytest.warns(RuntimeWarning) as caught:
+        assert qhal.list_oracles() == ["random"]
+    assert [str(each.message) for each in caught] == [
+        "QHAL_PLUGINS lists 'outre', which no plugin is called; did you mean 'outer'?",
+        "QHAL_PLUGINS lists 'q-q', which no plugin is called.",
+    ]
+    monkeypatch.setenv("QHAL_STRICT", "1")
+    with pytest.raises(PluginError, match="lists 'outre', which no plugin is called; did you mean"):
+        qhal.list_oracles()
+
+
+def test_sentences_end_once(fake_distribution):
+    fake_distribution("fake-zeros", POINTS, fake_zeros=ORACLE)
+    calls = {
+        "no oracle 'outre'; did you mean 'outer'?": lambda: qhal.get_oracle("outre"),
+        "no method 'levle'; did you mean 'level'? Methods: ": lambda: qhal.solve(
+            qhal.Qubo([[1.0]]), oracle="random", method="levle"
+        ),
+        "no method 'x'. Methods: ": lambda: qhal.solve(
+            qhal.Qubo([[1.0]]), oracle="random", method="x"
+        ),
+        "no option 'levl'; did you mean 'level'? Its options: level": lambda: qhal.get_oracle(
+            "outer", levl=1
+        ),
+        "no option 'x'. Its options: level": lambda: qhal.get_oracle("outer", x=1),
+    }
+    for expected, call in calls.items():
+        with pytest.raises(InputError) as caught:
+            call()
+        assert expected in str(caught.value)
+        assert "?." not in str(caught.value)
+        assert ".." not in str(caught.value)
 
 
 # --- options --------------------------------------------------------------------------------------
@@ -280,3 +318,33 @@ def test_oracle_objects_pass_through():
     assert qhal.get_oracle(oracle) is oracle
     with pytest.raises(InputError, match="options go with an oracle's name"):
         qhal.get_oracle(oracle, x=1)
+
+
+@pytest.mark.parametrize("option", ["num_reads", "seed", "time_limit", "num_read"])
+def test_parameters_of_a_call_are_not_options(option):
+    with pytest.raises(InputError, match="are parameters of solve and sample") as caught:
+        qhal.solve(qhal.Qubo([[1.0]]), oracle="random", oracle_options={option: 5})
+    if option == "num_read":
+        assert "did you mean 'num_reads'?" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("oracle", "expected"),
+    [
+        (None, "an oracle is a name .* or a qhal.Oracle, not None"),
+        (3, "not 3"),
+        (["random"], "not \\['random'\\]"),
+        (qhal.Oracle, "Oracle is a class: give Oracle"),
+        (dimod.ExactSolver(), "make a dimod sampler one with qhal.from_dimod"),
+    ],
+)
+def test_what_is_no_oracle(oracle, expected):
+    for call in (qhal.get_oracle, lambda each: qhal.solve(qhal.Qubo([[1.0]]), oracle=each)):
+        with pytest.raises(InputError, match=expected):
+            call(oracle)
+
+
+@pytest.mark.parametrize("options", [3, "x=1", [("x", 1)], {1: 2}])
+def test_options_that_are_no_dict(options):
+    with pytest.raises(InputError, match="an oracle's options are a dict such as"):
+        qhal.solve(qhal.Qubo([[1.0]]), oracle="random", oracle_options=options)

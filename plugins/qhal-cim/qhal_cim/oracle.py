@@ -238,7 +238,7 @@ def _one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise InputError(
             f"{name} must be one of {', '.join(choices)}, not {value!r}"
-            f"{did_you_mean(str(value), choices)}."
+            f"{did_you_mean(str(value), choices)}"
         )
     return str(value)
 

@@ -92,8 +92,10 @@ class PathIntegralAnnealing(_Annealing):
 
     Parameters
     ----------
-    num_sweeps, beta_range
-        As for `SimulatedAnnealing`.
+    num_sweeps : int >= 1
+        Sweeps of each read. Under a time limit fewer, if otherwise not even one read would fit.
+    beta_range : (first, last) inverse temperatures > 0, in 1 / energy of the problem, or None
+        By default from the coefficients, see `default_beta_range`.
     transverse_field : float from 0 to 1000
         Its strength at the start in units of the temperature; 0 gives thermal annealing.
     """

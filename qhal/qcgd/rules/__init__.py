@@ -24,5 +24,5 @@ def make_rule(method: str, lifting: Lifting, exact: bool) -> Rule:
         return FullyCorrective(lifting)
     names = (*METHODS, "direct")
     raise UnknownNameError(
-        f"no method {method!r}{did_you_mean(str(method), names)} (methods: {', '.join(names)})."
+        f"no method {method!r}{did_you_mean(str(method), names)} Methods: {', '.join(names)}."
     )

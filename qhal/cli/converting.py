@@ -1,0 +1,62 @@
+"""`qhal convert`: problems from one file format to another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from qhal.cli.files import check_outputs
+from qhal.cli.options import FilePath
+from qhal.cli.output import Output, command
+from qhal.cli.tables import facts
+from qhal.errors import InputError
+
+
+@command("convert")
+@click.argument("source", metavar="IN", type=FilePath)
+@click.argument("target", metavar="[OUT]", type=FilePath, required=False)
+@click.option(
+    "--to", "suffix", metavar="SUFFIX", help="Without OUT: write beside IN, with this suffix."
+)
+def convert(
+    output: Output, seed: int | None, source: Path, target: Path | None, suffix: str | None
+) -> None:
+    """Convert the problem in IN to the format of OUT.
+
+    The suffixes say the formats; see qhal solve --help. Formats without constraints (.bqm, .coo,
+    .qubo, .mc) take unconstrained problems only; .coo, .qubo and .mc hold numbers, not names.
+
+    \b
+    Examples:
+      qhal convert problem.cqm problem.lp
+      qhal convert problem.npz --to lp
+    """
+    target = _target(source, target, suffix)
+    check_outputs(inputs=[source], target=target)
+
+    from qhal.files import read_problem, write_problem
+
+    problem = read_problem(source)
+    write_problem(problem, target)
+    document = {
+        "input": str(source),
+        "output": str(target),
+        "num_variables": problem.num_variables,
+        "num_constraints": problem.num_constraints,
+    }
+    output.result(document, facts(document))
+
+
+def _target(source: Path, target: Path | None, suffix: str | None) -> Path:
+    if (target is None) == (suffix is None):
+        raise InputError(
+            "say where to write: either OUT or --to SUFFIX, as in: qhal convert problem.cqm --to lp"
+        )
+    if target is not None:
+        return target
+    ending = f".{str(suffix).strip().lstrip('.')}"
+    try:
+        return source.with_suffix(ending)
+    except ValueError:
+        raise InputError(f"--to takes a suffix such as lp, not {suffix!r}.") from None

@@ -19,6 +19,12 @@ End
 """
 
 
+@pytest.fixture(autouse=True)
+def _own_width(monkeypatch) -> None:
+    """Whatever the terminal's width, the command writes as into a pipe."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def qhal() -> Callable[..., Result]:
     """Runs the command with arguments (or one string of them); never lets a traceback pass."""

@@ -13,6 +13,7 @@ from qhal.datasets import load_dataset
 from qhal.errors import InputError
 from qhal.functions import Activation, Loss
 from qhal.networks.architecture import make_spec
+from qhal.networks.spec import check_count
 from qhal.networks.training import TrainingResult, train_joint
 from qhal.oracle import Oracle
 from qhal.problems import Ising, Qcbo, Qubo
@@ -185,6 +186,12 @@ def train(
             raise InputError(
                 f"training with {option} {value!r} is not in this version: use {only!r}."
             )
+    if not isinstance(data, (str, os.PathLike)):
+        raise InputError(
+            f"data must be the name of a data set or the path of a file, not a "
+            f"{type(data).__name__}: write arrays x and y to a file with numpy.savez."
+        )
+    check_count(samples, "samples", 1)
     dataset = load_dataset(os.fspath(data), classes=classes, image_size=image_size)
     if len(dataset.class_names) != 2:
         raise InputError(
@@ -193,8 +200,8 @@ def train(
         )
     spec = make_spec(
         dataset.x_train,
-        activation if isinstance(activation, Activation) else load("activation", activation),
-        loss if isinstance(loss, Loss) else load("loss", loss),
+        _function("activation", activation, Activation),
+        _function("loss", loss, Loss),
         hidden=hidden,
         weight_bits=weight_bits,
     )
@@ -210,6 +217,21 @@ def train(
         callback=callback,
     )
     return replace(result, solution=replace(result.solution, versions=versions(solver)))
+
+
+def _function(kind: str, value: Any, expected: type[Activation] | type[Loss]) -> Any:
+    """The activation or loss that `value` names or is."""
+    if isinstance(value, expected):
+        return value
+    if isinstance(value, str):
+        return load(kind, value)
+    name = expected.__name__
+    if callable(value):
+        raise InputError(
+            f"{kind} is a plain function: wrap it as qhal.{name}.from_callable(function, "
+            "lipschitz=..., curvature=...), which says what its splines can rely on."
+        )
+    raise InputError(f"{kind} must be a name or a qhal.{name}, not {value!r}.")
 
 
 def as_qcbo(problem: Any) -> Qcbo:

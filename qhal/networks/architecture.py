@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from qhal.errors import InputError
 from qhal.functions import Activation, Loss
 from qhal.networks.gridspline import activation_spline, first_reach
-from qhal.networks.spec import InputGrid, LayerSpec, NetworkSpec
+from qhal.networks.spec import InputGrid, LayerSpec, NetworkSpec, check_count
 from qhal.problems.arrays import FloatArray
 
 GRID_TOLERANCE = 0.02
@@ -34,8 +33,7 @@ def make_spec(
     `unit` is the power of two nearest to the root mean square of w'q over random weights, so that
     pre-activations are of order one and pieces have few bits; the biases reach about 2.5 of it.
     """
-    if hidden < 0:
-        raise InputError(f"hidden must be at least 0, not {hidden}.")
+    check_count(hidden, "hidden", 0)
     grid = InputGrid.fit(x, input_bits)
     spread = math.sqrt(float((grid(x) ** 2).sum(axis=1).mean()))
     unit = 2 ** max(0, round(math.log2(max(1.0, spread * _rms_level(weight_bits)))))

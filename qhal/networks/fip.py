@@ -21,6 +21,7 @@ import math
 import numpy as np
 import scipy.sparse as sp
 
+from qhal.errors import InputError
 from qhal.networks.encoded import (
     Completion,
     EncodedNetwork,
@@ -42,7 +43,10 @@ def encode_network(spec: NetworkSpec, x: FloatArray, y: Ints) -> EncodedNetwork:
     `x` are the inputs, (N, num_features), and `y` their classes, (N,) in {0, 1}. Its size is in
     `EncodedNetwork.num_spins`; samples with equal quantised inputs are encoded apart.
     """
-    return _Encoder(spec).encode(spec.grid(x), 2 * np.asarray(y, dtype=np.int64) - 1)
+    q, labels = spec.grid(x), np.asarray(y)
+    if labels.shape != (len(q),) or not np.isin(labels, (0, 1)).all():
+        raise InputError(f"y must hold a class, 0 or 1, for each of the {len(q)} samples.")
+    return _Encoder(spec).encode(q, 2 * labels.astype(np.int64) - 1)
 
 
 class _Encoder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,15 @@ from qhal.functions import Activation, Loss
 from qhal.problems.arrays import FloatArray
 
 Ints = npt.NDArray[np.int64]
+
+
+def check_count(value: Any, name: str, least: int, most: int | None = None) -> int:
+    """`value` as an int from `least` to `most`; `InputError` for anything else."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        span = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise InputError(f"{name} must be a whole number {span}, not {value!r}.")
+    return int(value)
 
 
 @dataclass(frozen=True)
@@ -31,12 +41,10 @@ class LayerSpec:
     fixed: bool = False
 
     def __post_init__(self) -> None:
-        for name, least in (("inputs", 1), ("outputs", 1), ("weight_bits", 1), ("bias_bits", 0)):
-            value = getattr(self, name)
-            if value < least:
-                raise InputError(f"{name} must be at least {least}, not {value}.")
-        if max(self.weight_bits, self.bias_bits) > 8:
-            raise InputError("weights and biases have at most 8 bits each.")
+        check_count(self.inputs, "inputs", 1)
+        check_count(self.outputs, "outputs", 1)
+        check_count(self.weight_bits, "weight_bits", 1, 8)
+        check_count(self.bias_bits, "bias_bits", 0, 8)
 
     @property
     def num_bits(self) -> int:
@@ -102,8 +110,11 @@ class InputGrid:
     @classmethod
     def fit(cls, x: FloatArray, bits: int) -> InputGrid:
         """The grid over [0, 1] if all of `x` lies there, else over each feature's range."""
-        if not 1 <= bits <= 8:
-            raise InputError(f"input_bits must be from 1 to 8, not {bits}.")
+        check_count(bits, "input_bits", 1, 8)
+        if x.ndim != 2 or x.size == 0:
+            raise InputError(
+                f"inputs must have shape (num_samples, num_features), not empty, got {x.shape}."
+            )
         if x.min() >= 0.0 and x.max() <= 1.0:
             return cls(np.zeros(x.shape[1]), np.ones(x.shape[1]), bits)
         return cls(x.min(axis=0), x.max(axis=0), bits)

@@ -78,6 +78,7 @@ def test_the_same_seed_gives_the_same_network(qhal, data, tmp_path):
         ("--executor dask", "'dask'"),
         ("--weight-bits 9", "Invalid value for '--weight-bits'"),
         ("--hidden -1", "Invalid value for '--hidden'"),
+        ("--image-size 2", "3 plain features and are no images"),
         ("--samples 1", "samples must be from 2"),
         ("--seed -5", "seed must be a whole number"),
     ],

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import qhal
-from qhal.networks import Network, make_spec
+from qhal.networks import Network, encode_network, make_spec
 from qhal.networks.training import CandidatePool, draw_samples
 from qhal.registry import load
 
@@ -93,7 +93,7 @@ def test_a_damaged_model_is_refused_in_a_sentence(result, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"classes": "all"}, "two classes"),
+        ({"data": "digits", "classes": "all"}, "two classes"),
         ({"classes": "coat,sandel"}, "did you mean 'sandal'"),
         ({"activation": "hard-tahn"}, "did you mean 'hard-tanh'"),
         ({"loss": "hing"}, "did you mean 'hinge'"),
@@ -101,11 +101,33 @@ def test_a_damaged_model_is_refused_in_a_sentence(result, tmp_path) -> None:
         ({"weight_bits": 0}, "weight_bits"),
         ({"samples": 1}, "samples"),
         ({"method": "hedging"}, "not in this version"),
+        ({"classes": (3, 8)}, "a class called 3 is '3'"),
+        ({"hidden": "a"}, "hidden must be a whole number of at least 0, not 'a'"),
+        ({"hidden": 2.5}, "hidden must be a whole number"),
+        ({"samples": 2.5}, "samples must be a whole number of at least 1, not 2.5"),
+        ({"data": np.zeros((4, 3))}, "not a ndarray: write arrays x and y"),
+        ({"activation": np.tanh}, r"qhal.Activation.from_callable\(function"),
+        ({"loss": abs}, r"qhal.Loss.from_callable\(function"),
+        ({"loss": 3}, "loss must be a name or a qhal.Loss, not 3"),
     ],
 )
 def test_bad_options_are_sentences(options: dict, message: str) -> None:
     with pytest.raises(qhal.InputError, match=message):
-        qhal.train(oracle="random", iterations=1, num_reads=2, **options)
+        qhal.train(**{"oracle": "random", "iterations": 1, "num_reads": 2} | options)
+
+
+@pytest.mark.parametrize("y", [[0, 2], [1], [0.5, 1], [[0, 1]], ["a", "b"]], ids=str)
+def test_classes_are_0_or_1(y: list) -> None:
+    x = np.array([[0.0, 1.0], [1.0, 0.0]])
+    spec = make_spec(x, load("activation", "hard-tanh"), load("loss", "hinge"))
+    with pytest.raises(qhal.InputError, match="a class, 0 or 1, for each of the 2 samples"):
+        encode_network(spec, x, np.array(y))
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (5,)])
+def test_inputs_are_a_table(shape: tuple[int, ...]) -> None:
+    with pytest.raises(qhal.InputError, match="num_samples, num_features"):
+        make_spec(np.zeros(shape), load("activation", "hard-tanh"), load("loss", "hinge"))
 
 
 def test_samples_are_drawn_evenly() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,17 +12,20 @@ import numpy as np
 
 from qhal.datasets import Dataset
 from qhal.errors import InputError
+from qhal.networks.counting import count_spins
 from qhal.networks.encoded import EncodedNetwork
 from qhal.networks.fip import encode_network
 from qhal.networks.network import Network
+from qhal.networks.selection import choose
 from qhal.networks.spec import Ints, NetworkSpec
-from qhal.oracle import Oracle, checked_seed
+from qhal.oracle import Oracle
 from qhal.problems.arrays import FloatArray, distinct_rows
 from qhal.problems.qcbo import Values
 from qhal.qcgd.loop import Callback, Limits, run
 from qhal.samples import Solution
 
 POOL_SIZE = 200
+LARGE_PROBLEM = 20_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -121,45 +126,85 @@ def draw_samples(y: Ints, count: int, seed: int) -> Ints:
     return np.asarray(rng.permutation(np.concatenate(drawn)))
 
 
+@dataclass(frozen=True, eq=False)
+class TrainingPlan:
+    """What is going to be trained on what; nothing is encoded yet."""
+
+    dataset: Dataset
+    spec: NetworkSpec
+    samples: int
+    seed: int
+
+    @property
+    def chosen(self) -> Ints:
+        """Indices of the training samples in the QCBO, (samples,)."""
+        return draw_samples(self.dataset.y_train, self.samples, self.seed)
+
+    def num_spins(self) -> dict[str, int]:
+        """Binary variables of the QCBO by part, by formula."""
+        data, chosen = self.dataset, self.chosen
+        return count_spins(self.spec, data.x_train[chosen], data.y_train[chosen])
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures of ``qhal train --dry-run``."""
+        spins = self.num_spins()
+        return {
+            "num_variables": sum(spins.values()),
+            "num_spins": spins,
+            "bits_per_parameter": self.spec.bits_per_parameter,
+            "num_parameters": self.spec.num_parameters,
+            "samples": self.samples,
+            "classes": list(self.dataset.class_names),
+            "seed": self.seed,
+        }
+
+
 def train_joint(
-    dataset: Dataset,
-    spec: NetworkSpec,
+    plan: TrainingPlan,
     oracle: Oracle,
     *,
-    samples: int,
     limits: Limits,
     num_reads: int | None = None,
     method: str = "level",
-    seed: int | None = None,
+    means: bool = True,
     callback: Callback | None = None,
 ) -> TrainingResult:
-    """Train `spec` on `samples` images of `dataset` as one QCBO through `oracle`.
+    """Train as `plan` says, all samples in one QCBO, through `oracle`.
 
-    QCGD minimises the loss on the drawn samples; of the (at most 200) best distinct weight
-    assignments that it visited, the one with the lowest loss on the whole training set is kept.
-    The test set is only looked at afterwards.
+    QCGD minimises the loss on the drawn samples. Of the (at most 200) best distinct weight
+    assignments that it visited, and with `means` of their requantised means, the network with the
+    fewest errors on the whole training set is kept (see `qhal.networks.selection`). The test set is
+    only looked at afterwards. The time limit counts from here, encoding included.
     """
-    used_seed = checked_seed(seed)
-    chosen = draw_samples(dataset.y_train, samples, used_seed)
-    encoded = encode_network(spec, dataset.x_train[chosen], dataset.y_train[chosen])
-    pool = CandidatePool(spec.num_weight_bits)
+    start, dataset, chosen = time.perf_counter(), plan.dataset, plan.chosen
+    limit = limits.time_limit
+    encoded = encode_network(
+        plan.spec,
+        dataset.x_train[chosen],
+        dataset.y_train[chosen],
+        deadline=None if limit is None else start + limit,
+    )
+    _warn_if_large(encoded.num_spins)
+    if limit is not None:
+        limits = replace(limits, time_limit=max(1e-3, limit - (time.perf_counter() - start)))
+    pool = CandidatePool(plan.spec.num_weight_bits)
     solution = run(
         encoded.problem,
         oracle,
         method=method,
         num_reads=num_reads,
         limits=limits,
-        seed=used_seed,
+        seed=plan.seed,
         callback=callback,
         observer=pool,
     )
     if not len(pool):
         raise InputError("the run was stopped before its first oracle call ended: nothing learned.")
     candidates = pool.networks(encoded, dataset.class_names)
-    network = select(candidates, dataset)
+    network, _ = choose(candidates, dataset.x_train, dataset.y_train, means=means)
     return TrainingResult(
         network=network,
-        solution=solution,
+        solution=replace(solution, total_time_s=time.perf_counter() - start),
         dataset=dataset,
         num_spins=encoded.num_spins,
         num_candidates=len(candidates),
@@ -168,8 +213,17 @@ def train_joint(
     )
 
 
-def select(candidates: Sequence[Network], dataset: Dataset) -> Network:
-    """The candidate of lowest loss on the whole training set."""
-    spec = candidates[0].spec
-    q, signs = spec.grid(dataset.x_train), 2 * dataset.y_train - 1
-    return min(candidates, key=lambda network: spec.loss(signs * network.outputs(q)).mean())
+class LargeProblemWarning(UserWarning):
+    """The QCBO has so many spins that a run may take very long."""
+
+
+def _warn_if_large(spins: Mapping[str, int]) -> None:
+    count = sum(spins.values())
+    if count > LARGE_PROBLEM:
+        parts = ", ".join(f"{number:,} {part}" for part, number in spins.items() if number)
+        warnings.warn(
+            f"the problem has {count:,} spins ({parts}), and a call may take minutes: train on "
+            "fewer samples, hidden units or input bits (a dry run tells the size).",
+            LargeProblemWarning,
+            stacklevel=3,
+        )

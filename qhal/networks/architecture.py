@@ -56,7 +56,10 @@ def make_spec(
     activations = _for_each(activation, len(sizes), "activations", "hidden layers")
     check_count(bias_bits, "bias_bits", 0, 8)
     grid = InputGrid.fit(x, input_bits)
-    rms, largest = math.sqrt(float((grid(x) ** 2).mean())), 2**grid.bits - 1
+    q, largest = grid(x), 2**grid.bits - 1
+    rms = math.sqrt(float((q**2).mean()))
+    if regression and not sizes:  # only differences between samples fit targets around 0
+        rms = math.sqrt(float(q.var(axis=0).mean()))
     layers: list[LayerSpec] = []
     hiddens: list[HiddenSpec] = []
     scale, fan_in = 1, x.shape[1]

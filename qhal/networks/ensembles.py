@@ -60,12 +60,12 @@ def consensus(networks: Sequence[Network], references: int, size: int) -> list[N
     return means
 
 
-def vote(networks: Sequence[Network], x: npt.ArrayLike) -> Ints:
-    """The class that most of `networks` predict for each of `x`, the lowest index on a tie."""
+def votes(networks: Sequence[Network], x: npt.ArrayLike) -> Ints:
+    """How many of `networks` predict each class, (num_samples, num_classes)."""
     counts = np.zeros((len(np.asarray(x)), networks[0].spec.num_classes), dtype=np.int64)
     for network in networks:
         counts[np.arange(len(counts)), network.predict(x)] += 1
-    return np.asarray(counts.argmax(axis=1), dtype=np.int64)
+    return counts
 
 
 def _nearest(values: FloatArray, code: Code) -> Ints:

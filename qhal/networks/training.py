@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from qhal.datasets import Dataset
 from qhal.errors import InputError
@@ -110,19 +111,24 @@ class CandidatePool:
 
 
 def draw_samples(y: Ints, count: int, seed: int) -> Ints:
-    """Indices of `count` training samples, equally many of each class, in random order."""
+    """Indices of `count` training samples, in random order.
+
+    Equally many of each class, or all of a class that has fewer.
+    """
     rng = np.random.default_rng(seed)
-    classes = np.unique(y)
+    classes, sizes = np.unique(y, return_counts=True)
     if not len(classes) <= count <= len(y):
         raise InputError(f"samples must be from {len(classes)} to {len(y)}, not {count}.")
-    share = np.full(len(classes), count // len(classes))
-    share[: count % len(classes)] += 1
-    drawn = []
-    for label, wanted in zip(classes, share.tolist(), strict=True):
-        members = np.flatnonzero(y == label)
-        if wanted > len(members):
-            raise InputError(f"class {label} has only {len(members)} training samples.")
-        drawn.append(rng.choice(members, wanted, replace=False))
+    share = np.zeros(len(classes), dtype=np.int64)
+    while (missing := count - int(share.sum())) > 0:
+        open_classes = np.flatnonzero(share < sizes)
+        share[open_classes] += missing // len(open_classes)
+        share[open_classes[: missing % len(open_classes)]] += 1
+        share = np.minimum(share, sizes)
+    drawn = [
+        rng.choice(np.flatnonzero(y == label), wanted, replace=False)
+        for label, wanted in zip(classes, share.tolist(), strict=True)
+    ]
     return np.asarray(rng.permutation(np.concatenate(drawn)))
 
 
@@ -159,6 +165,55 @@ class TrainingPlan:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class Visited:
+    """The networks that a run has visited, lowest QCBO objective first, and the run."""
+
+    networks: list[Network]
+    solution: Solution
+    num_spins: dict[str, int]
+
+
+def visit(
+    spec: NetworkSpec,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    oracle: Oracle,
+    *,
+    limits: Limits,
+    seed: int,
+    num_reads: int | None = None,
+    method: str = "level",
+    callback: Callback | None = None,
+    class_names: tuple[str, ...] = ("0", "1"),
+) -> Visited:
+    """Minimise the spline loss of `spec` on the samples `x`, `y` as one QCBO through `oracle`.
+
+    The at most 200 best distinct weight assignments are kept. The time limit counts from here,
+    encoding included.
+    """
+    start, limit = time.perf_counter(), limits.time_limit
+    encoded = encode_network(spec, x, y, deadline=None if limit is None else start + limit)
+    _warn_if_large(encoded.num_spins)
+    if limit is not None:
+        limits = replace(limits, time_limit=max(1e-3, limit - (time.perf_counter() - start)))
+    pool = CandidatePool(spec.num_weight_bits)
+    solution = run(
+        encoded.problem,
+        oracle,
+        method=method,
+        num_reads=num_reads,
+        limits=limits,
+        seed=seed,
+        callback=callback,
+        observer=pool,
+    )
+    if not len(pool):
+        raise InputError("the run was stopped before its first oracle call ended: nothing learned.")
+    solution = replace(solution, total_time_s=time.perf_counter() - start)
+    return Visited(pool.networks(encoded, class_names), solution, encoded.num_spins)
+
+
 def train_joint(
     plan: TrainingPlan,
     oracle: Oracle,
@@ -171,43 +226,30 @@ def train_joint(
 ) -> TrainingResult:
     """Train as `plan` says, all samples in one QCBO, through `oracle`.
 
-    QCGD minimises the loss on the drawn samples. Of the (at most 200) best distinct weight
-    assignments that it visited, and with `means` of their requantised means, the network with the
-    fewest errors on the whole training set is kept (see `qhal.networks.selection`). The test set is
-    only looked at afterwards. The time limit counts from here, encoding included.
+    Of the networks that the run visited, and with `means` of their requantised means, the one with
+    the fewest errors on the whole training set is kept (see `qhal.networks.selection`). The test
+    set is only looked at afterwards.
     """
     start, dataset, chosen = time.perf_counter(), plan.dataset, plan.chosen
-    limit = limits.time_limit
-    encoded = encode_network(
+    visited = visit(
         plan.spec,
         dataset.x_train[chosen],
         dataset.y_train[chosen],
-        deadline=None if limit is None else start + limit,
-    )
-    _warn_if_large(encoded.num_spins)
-    if limit is not None:
-        limits = replace(limits, time_limit=max(1e-3, limit - (time.perf_counter() - start)))
-    pool = CandidatePool(plan.spec.num_weight_bits)
-    solution = run(
-        encoded.problem,
         oracle,
-        method=method,
-        num_reads=num_reads,
         limits=limits,
         seed=plan.seed,
+        num_reads=num_reads,
+        method=method,
         callback=callback,
-        observer=pool,
+        class_names=dataset.class_names,
     )
-    if not len(pool):
-        raise InputError("the run was stopped before its first oracle call ended: nothing learned.")
-    candidates = pool.networks(encoded, dataset.class_names)
-    network, _ = choose(candidates, dataset.x_train, dataset.y_train, means=means)
+    network, _ = choose(visited.networks, dataset.x_train, dataset.y_train, means=means)
     return TrainingResult(
         network=network,
-        solution=replace(solution, total_time_s=time.perf_counter() - start),
+        solution=replace(visited.solution, total_time_s=time.perf_counter() - start),
         dataset=dataset,
-        num_spins=encoded.num_spins,
-        num_candidates=len(candidates),
+        num_spins=visited.num_spins,
+        num_candidates=len(visited.networks),
         train_accuracy=network.accuracy(dataset.x_train, dataset.y_train),
         test_accuracy=network.accuracy(dataset.x_test, dataset.y_test),
     )
@@ -225,5 +267,5 @@ def _warn_if_large(spins: Mapping[str, int]) -> None:
             f"the problem has {count:,} spins ({parts}), and a call may take minutes: train on "
             "fewer samples, hidden units or input bits (a dry run tells the size).",
             LargeProblemWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

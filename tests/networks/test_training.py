@@ -133,8 +133,12 @@ def test_samples_are_drawn_evenly() -> None:
     drawn = draw_samples(y, 10, seed=3)
     assert np.bincount(y[drawn]).tolist() == [5, 5]
     assert len(set(drawn.tolist())) == 10
-    with pytest.raises(qhal.InputError, match="only 7"):
-        draw_samples(y, 20, seed=3)
+    unbalanced = draw_samples(y, 20, seed=3)
+    assert np.bincount(y[unbalanced]).tolist() == [13, 7]
+    assert sorted(draw_samples(y, 57, seed=3)) == list(range(57))
+    for count in (1, 58):
+        with pytest.raises(qhal.InputError, match="samples must be from 2 to 57"):
+            draw_samples(y, count, seed=3)
 
 
 def test_the_pool_keeps_the_best_distinct_assignments() -> None:

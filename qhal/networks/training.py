@@ -19,6 +19,7 @@ from qhal.networks.fip import encode_network
 from qhal.networks.network import Network
 from qhal.networks.selection import choose
 from qhal.networks.spec import Ints, NetworkSpec
+from qhal.networks.units import Layout
 from qhal.oracle import Oracle
 from qhal.problems.arrays import FloatArray, distinct_rows
 from qhal.problems.qcbo import Values
@@ -185,6 +186,7 @@ def visit(
     num_reads: int | None = None,
     method: str = "level",
     callback: Callback | None = None,
+    layout: Layout | None = None,
     class_names: tuple[str, ...] = ("0", "1"),
 ) -> Visited:
     """Minimise the spline loss of `spec` on the samples `x`, `y` as one QCBO through `oracle`.
@@ -193,7 +195,8 @@ def visit(
     encoding included.
     """
     start, limit = time.perf_counter(), limits.time_limit
-    encoded = encode_network(spec, x, y, deadline=None if limit is None else start + limit)
+    deadline = None if limit is None else start + limit
+    encoded = encode_network(spec, x, y, layout=layout, deadline=deadline)
     _warn_if_large(encoded.num_spins)
     if limit is not None:
         limits = replace(limits, time_limit=max(1e-3, limit - (time.perf_counter() - start)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,6 +126,9 @@ class PerLayer(click.ParamType):  # type: ignore[type-arg]
 @click.option("--model", type=FilePath, metavar="OUT", help="Write the network to OUT.")
 @PlotOption
 @click.option(
+    "--report", type=FilePath, metavar="F.html", help="Write all about the run to one page."
+)
+@click.option(
     "--dry-run", is_flag=True, help="Only say how many spins training would take, by part."
 )
 def train(
@@ -134,6 +138,7 @@ def train(
     settings: tuple[str, ...],
     model: Path | None,
     plot: Path | None,
+    report: Path | None,
     dry_run: bool,
     **options: Any,
 ) -> int:
@@ -145,7 +150,9 @@ def train(
       qhal train --data digits --classes 3,8 --hidden 5 --oracle sa --set num_reads=50
       qhal train --hidden 4,3 --activation sign,relu --weight-bits 1,1,2 --dry-run
     """
-    check_outputs(plot=plot, model=model)
+    check_outputs(plot=plot, model=model, report=report)
+    if report is not None and importlib.util.find_spec("matplotlib") is None:
+        raise InputError("--report needs matplotlib: pip install 'qhal-core[plot]'")
     oracle_options, num_reads = parse_settings(settings)
 
     from qhal.api import DEFAULT_ROUNDS, plan_training
@@ -165,6 +172,8 @@ def train(
         result.save(str(model))
     if plot is not None:
         result.plot(str(plot))
+    if report is not None:
+        result.report(str(report))
     document = result.to_json() | {"model": None if model is None else str(model)}
     output.result(document, facts({k: v for k, v in document.items() if k != "versions"}))
     return 0

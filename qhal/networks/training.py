@@ -79,6 +79,12 @@ class TrainingResult:
 
         plot_training(self, path)
 
+    def report(self, path: str) -> None:
+        """Write everything about the run to `path` as one self-contained page (.html)."""
+        from qhal.networks.report import write_report
+
+        write_report(self, path)
+
 
 class CandidatePool:
     """The distinct weight assignments of lowest training loss that a run has visited."""

@@ -146,7 +146,18 @@ def test_damaged_data(refused, data):
         assert "data.npz" in refused("train", "--data", data, *SMALL)
 
 
-@pytest.mark.parametrize("option", ["--model", "--plot"])
+def test_the_report_is_one_page(qhal, data, tmp_path):
+    page = tmp_path / "run.html"
+    assert qhal("train", "--data", data, *SMALL, "--report", page).exit_code == 0
+    text = page.read_text()
+    for expected in ("left against right", "test accuracy", "indicators", "bits per parameter"):
+        assert expected in text
+    assert text.count("data:image/png;base64,") == 4
+    for foreign in ("http:", "https:", "<script", "<link"):
+        assert foreign not in text
+
+
+@pytest.mark.parametrize("option", ["--model", "--plot", "--report"])
 def test_unwritable_outputs_are_noticed_before_the_run(refused, data, monkeypatch, option):
     def never(*arguments, **options):
         raise AssertionError("the run has started")

@@ -2,7 +2,8 @@
 
     python benchmarks/networks/ablations.py [--seeds 5] [--rounds 5] [--only bits --only depth ...]
 
-All rows train through `cim` with 8-bit coefficients, and choose the network like `qhal train`. The
+All rows train through `cim` with 8-bit coefficients (those of "550 spins" with the profile of a
+machine of that size), and choose the network like `qhal train`. The
 default row is 20 samples, 3 hidden units, 1-bit weights, hard-tanh, hinge, order 1. `range` is the
 largest dynamic range of a QUBO in bits, `best visited` the accuracy without requantised means.
 """
@@ -26,6 +27,7 @@ from qhal.qcgd.loop import Limits
 from qhal.registry import get_oracle
 
 Options = dict[str, Any]
+EIGHT_BITS: Options = {"coefficient_bits": 8}
 SECTIONS: dict[str, list[tuple[str, Options]]] = {
     "encoding": [
         ("own offsets, one-hot", {"layout": Layout(False, False)}),
@@ -36,6 +38,19 @@ SECTIONS: dict[str, list[tuple[str, Options]]] = {
         ("1 input bit", {"input_bits": 1}),
         ("2 input bits", {"input_bits": 2}),
         ("sign, 2 input bits", {"input_bits": 2, "activation": "sign"}),
+    ],
+    "550 spins": [
+        ("sign, squared, 2 input bits", {"activation": "sign", "loss": "squared", "input_bits": 2}),
+        ("sign, hinge, 1 input bit", {"activation": "sign", "input_bits": 1}),
+        (
+            "sign, hinge, 2 input bits, 18 samples",
+            {"activation": "sign", "input_bits": 2, "samples": 18},
+        ),
+        ("hard-tanh, hinge, 1 unit", {"hidden": 1}),
+        (
+            "hard-tanh, squared, 2 input bits, 12 samples",
+            {"loss": "squared", "input_bits": 2, "samples": 12},
+        ),
     ],
     "bits": [
         ("1.00 (no biases)", {"bias_bits": 0}),
@@ -91,7 +106,8 @@ def main(seeds: int, rounds: int, only: tuple[str, ...]) -> None:
             "time / s",
         )
         for label, options in SECTIONS[section]:
-            runs = [_run(seed, rounds, dict(options)) for seed in range(seeds)]
+            machine = {"profile": "qboson-550"} if section == "550 spins" else EIGHT_BITS
+            runs = [_run(seed, rounds, machine, dict(options)) for seed in range(seeds)]
             spins, span, bits, error, test, visited, time_s = zip(*runs, strict=True)
             table.add_row(
                 label,
@@ -107,7 +123,7 @@ def main(seeds: int, rounds: int, only: tuple[str, ...]) -> None:
         Console(width=120).print(table)
 
 
-def _run(seed: int, rounds: int, options: Options) -> tuple[float, ...]:
+def _run(seed: int, rounds: int, machine: Options, options: Options) -> tuple[float, ...]:
     start, layout = perf_counter(), options.pop("layout", None)
     plan = plan_training(seed=seed, **options)
     data, chosen = plan.dataset, plan.chosen
@@ -115,7 +131,7 @@ def _run(seed: int, rounds: int, options: Options) -> tuple[float, ...]:
         plan.spec,
         data.x_train[chosen],
         data.y_train[chosen],
-        get_oracle("cim", coefficient_bits=8),
+        get_oracle("cim", **machine),
         limits=Limits(iterations=rounds),
         seed=seed,
         layout=layout,

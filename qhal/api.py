@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -13,15 +14,17 @@ from typing import Any
 import numpy as np
 
 from qhal.datasets import load_dataset
-from qhal.errors import InputError
+from qhal.errors import InputError, did_you_mean
 from qhal.functions import Activation, Loss
 from qhal.networks.architecture import make_spec
-from qhal.networks.training import TrainingResult, train_joint
-from qhal.oracle import Oracle
+from qhal.networks.named import as_activations, as_function
+from qhal.networks.spec import SplineSpec, WeightBits, check_count
+from qhal.networks.training import TrainingPlan, TrainingResult, train_joint
+from qhal.oracle import Oracle, checked_seed
 from qhal.problems import Ising, Qcbo, Qubo
 from qhal.qcgd.direct import certified, solve_directly
 from qhal.qcgd.loop import DEFAULT_ITERATIONS, Callback, Limits, run
-from qhal.registry import exact_oracle, load, make_oracle
+from qhal.registry import exact_oracle, make_oracle
 from qhal.samples import Solution, StopReason
 
 DEFAULT_SAMPLES = 20
@@ -109,73 +112,107 @@ def solve(
     return replace(solution, versions=versions(solver))
 
 
-def train(
+def plan_training(
     data: str | os.PathLike[str] = "fashion-mnist",
     *,
     classes: str | Sequence[str] | None = "default",
+    image_size: int | None = None,
+    samples: int = DEFAULT_SAMPLES,
+    hidden: int | Sequence[int] = 3,
+    weight_bits: WeightBits | Sequence[WeightBits] = 1,
+    bias_bits: int = 4,
+    input_bits: int = 3,
+    activation: str | Activation | Sequence[str | Activation] = "hard-tanh",
+    loss: str | Loss = "hinge",
+    spline_order: int = 1,
+    spline_pieces: int = 4,
+    spline_knots: str = "uniform",
+    seed: int | None = None,
+) -> TrainingPlan:
+    """What `train` with these options would encode, and its size: `plan.num_spins()`.
+
+    See `train` for the parameters and errors.
+    """
+    if not isinstance(data, (str, os.PathLike)):
+        raise InputError(
+            f"data must be the name of a data set or the path of a file, not a "
+            f"{type(data).__name__}: give arrays to qhal.networks.QuantizedNetworkClassifier."
+        )
+    check_count(samples, "samples", 1)
+    used_seed = checked_seed(seed)
+    dataset = load_dataset(os.fspath(data), classes=classes, image_size=image_size)
+    several = len(dataset.class_names) > 2
+    spec = make_spec(
+        dataset.x_train,
+        as_activations(activation),
+        as_function("loss", loss),
+        hidden=hidden,
+        outputs=len(dataset.class_names) if several else 1,
+        weight_bits=weight_bits,
+        bias_bits=bias_bits,
+        input_bits=input_bits,
+        spline=SplineSpec(spline_order, spline_pieces, spline_knots),
+    )
+    return TrainingPlan(dataset, spec, min(samples, len(dataset.y_train)), used_seed)
+
+
+def train(
+    data: str | os.PathLike[str] = "fashion-mnist",
+    *,
     oracle: str | Oracle = "cim",
     oracle_options: Mapping[str, Any] | None = None,
-    hidden: int = 3,
-    image_size: int | None = None,
-    weight_bits: int = 1,
-    activation: str | Activation = "hard-tanh",
-    loss: str | Loss = "hinge",
     method: str = "joint",
     executor: str = "serial",
-    samples: int = DEFAULT_SAMPLES,
     iterations: int = DEFAULT_ROUNDS,
     num_reads: int | None = None,
     time_limit: float | None = None,
-    seed: int | None = None,
     callback: Callback | None = None,
+    **architecture: Any,
 ) -> TrainingResult:
-    """Train a two-class network of few-bit weights as one QCBO through an oracle.
+    """Train a network of few-bit weights as one QCBO through an oracle.
 
     Parameters
     ----------
     data : "fashion-mnist", "digits", the path of an .npz file or of a folder of idx files
-    classes : two class names, as a sequence or "a,b"; by default coat and sandal for Fashion-MNIST
-    oracle, oracle_options, num_reads, time_limit, seed, callback : as for `solve`
-    hidden : units of the one hidden layer; 0 for none
-    image_size : side to which square images are pooled, by default 7 for Fashion-MNIST
-    weight_bits : bits of each weight, 1 meaning +-1 (biases have 4 bits)
-    activation, loss : names of installed plugins, or the objects
+    oracle, oracle_options, num_reads, callback : as for `solve`
     method, executor : "joint" and "serial", the only ones of this version
-    samples : training images in the QCBO, equally many of each class
     iterations : QCGD rounds, one oracle call each
+    time_limit : seconds for encoding and QCGD together
+
+    Other parameters
+    ----------------
+    classes : class names, as a sequence or "a,b"; by default coat and sandal for Fashion-MNIST
+        Two classes have one output; more have one each, against the rest.
+    image_size : side to which square images are pooled, by default 7 for Fashion-MNIST
+    samples : training samples in the QCBO, equally many of each class (default 20)
+    hidden : units of the hidden layer (default 3, 0 for none), or a sequence for several layers
+    weight_bits : 1 (default, +-1), "ternary", or up to 8; a sequence for each layer of weights
+    bias_bits, input_bits : of each bias (default 4) and each input (default 3)
+    activation, loss : names of plugins or objects; a sequence of activations for each hidden layer
+    spline_order, spline_pieces, spline_knots : 0 or 1 (default), 4, "uniform" or "adaptive"
+    seed : whole number; the same seed gives the same result with a seeded oracle
 
     Raises
     ------
     InputError
-        For bad input, e.g. other than two classes.
+        For bad input, or if the time limit passes while the problem is being encoded.
     """
     for option, value, only in (("method", method, "joint"), ("executor", executor, "serial")):
         if value != only:
             raise InputError(
                 f"training with {option} {value!r} is not in this version: use {only!r}."
             )
-    dataset = load_dataset(os.fspath(data), classes=classes, image_size=image_size)
-    if len(dataset.class_names) != 2:
-        raise InputError(
-            f"joint training takes two classes, but {len(dataset.class_names)} were given "
-            f"({', '.join(dataset.class_names)}): name two with classes='a,b'."
-        )
-    spec = make_spec(
-        dataset.x_train,
-        activation if isinstance(activation, Activation) else load("activation", activation),
-        loss if isinstance(loss, Loss) else load("loss", loss),
-        hidden=hidden,
-        weight_bits=weight_bits,
-    )
+    known = inspect.signature(plan_training).parameters
+    for option in architecture:
+        if option not in known:
+            raise InputError(f"train has no option {option!r}{did_you_mean(option, known)}")
+    limits = Limits(iterations=iterations, time_limit=time_limit)
     solver = make_oracle(oracle, oracle_options)
     result = train_joint(
-        dataset,
-        spec,
+        plan_training(data, **architecture),
         solver,
-        samples=min(samples, len(dataset.y_train)),
-        limits=Limits(iterations=iterations, time_limit=time_limit),
+        limits=limits,
         num_reads=num_reads,
-        seed=seed,
         callback=callback,
     )
     return replace(result, solution=replace(result.solution, versions=versions(solver)))

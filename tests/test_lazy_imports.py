@@ -8,7 +8,7 @@ import pytest
 HEAVY = "dwave matplotlib numba ortools pandas pooch sklearn".split()
 
 
-@pytest.mark.parametrize("module", ["qhal", "qhal.datasets"])
+@pytest.mark.parametrize("module", ["qhal", "qhal.datasets", "qhal.networks"])
 def test_import_is_light(module):
     code = f"import sys, {module}; print(*sys.modules)"
     loaded = subprocess.run(

@@ -53,6 +53,20 @@ class Output:
             tell(text)
 
     @contextmanager
+    def warnings(self) -> Iterator[None]:
+        """Python's warnings as single lines on stderr."""
+        import warnings
+
+        def show(message: Warning | str, *_: Any, **__: Any) -> None:
+            if not self.quiet:
+                click.echo(f"Warning: {message}", err=True)
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.showwarning = show
+            yield
+
+    @contextmanager
     def progress(self, title: str, total: int | None) -> Iterator[Callable[[Any], None]]:
         """A progress bar on stderr; yields the callback that moves it after each round."""
         from rich.console import Console

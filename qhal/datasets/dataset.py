@@ -165,6 +165,11 @@ def check_image_size(size: int, side: int) -> None:
 def _features(x: NDArray[Any], max_value: int, image_size: int | None) -> NDArray[np.float64]:
     if x.ndim == 3:
         return reduce_images(x, x.shape[1] if image_size is None else image_size, max_value)
+    if image_size is not None and image_size**2 != x.shape[1]:
+        raise InputError(
+            f"the samples have {x.shape[1]} plain features and are no images, so they cannot be "
+            f"reduced to {image_size}x{image_size}: leave the image size out."
+        )
     return np.asarray(x / max_value, dtype=np.float64)
 
 

@@ -42,7 +42,8 @@ def load_dataset(
         is read as names between commas: "coat,sandal".
     image_size : int or None
         Side to which square images are reduced, by averaging over areas. None: 7 for
-        Fashion-MNIST, their own size for all others. Features that are no images stay as they are.
+        Fashion-MNIST, their own size for all others. Plain features take none, unless they are the
+        rows of such images one after the other.
 
     Raises
     ------
@@ -71,6 +72,11 @@ def _class_names(
     if classes is None or classes == "all":
         return None
     names = classes.split(",") if isinstance(classes, str) else classes
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise InputError(
+            f"classes must be names, as 'a,b' or ['a', 'b'], not {classes!r}; "
+            "a class called 3 is '3'."
+        )
     return tuple(name.strip() for name in names)
 
 

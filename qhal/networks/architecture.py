@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from qhal.errors import InputError
 from qhal.functions import Activation, Loss
-from qhal.networks.gridspline import activation_spline, first_reach
-from qhal.networks.spec import InputGrid, LayerSpec, NetworkSpec
+from qhal.networks.gridspline import GridSpline, hidden_spline, layer_reach
+from qhal.networks.spec import (
+    HiddenSpec,
+    InputGrid,
+    LayerSpec,
+    NetworkSpec,
+    SplineSpec,
+    WeightBits,
+    check_count,
+)
 from qhal.problems.arrays import FloatArray
 
 GRID_TOLERANCE = 0.02
@@ -19,58 +29,122 @@ _MAX_REFINEMENT_BITS = 7
 
 def make_spec(
     x: FloatArray,
-    activation: Activation,
+    activation: Activation | Sequence[Activation],
     loss: Loss,
     *,
-    hidden: int = 3,
-    weight_bits: int = 1,
+    hidden: int | Sequence[int] = 3,
+    outputs: int = 1,
+    weight_bits: WeightBits | Sequence[WeightBits] = 1,
     bias_bits: int = 4,
-    input_bits: int = 2,
-    spline_order: int = 1,
-    spline_pieces: int = 4,
+    input_bits: int = 3,
+    spline: SplineSpec | None = None,
+    regression: bool = False,
 ) -> NetworkSpec:
     """A spec whose units fit the inputs `x` (num_samples, num_features), float64.
 
-    `unit` is the power of two nearest to the root mean square of w'q over random weights, so that
-    pre-activations are of order one and pieces have few bits; the biases reach about 2.5 of it.
+    `hidden` are the sizes of the hidden layers (0 or () for none), `activation` one for all of
+    them or one for each, `weight_bits` one for all layers of weights or one for each. Units are
+    the powers of two nearest to the root mean square of z over random weights, so that
+    pre-activations are of order one and pieces have few bits; biases reach about 2.5 of it. The
+    last layer has biases if it is the only one, or if there are several outputs, or for a
+    regression. Output weights of one bit are absorbed where the last activation is odd and there
+    is one output.
     """
-    if hidden < 0:
-        raise InputError(f"hidden must be at least 0, not {hidden}.")
+    pieces = spline or SplineSpec()
+    sizes = _sizes(hidden)
+    bits = _for_each(weight_bits, len(sizes) + 1, "weight_bits", "layers of weights")
+    activations = _for_each(activation, len(sizes), "activations", "hidden layers")
+    check_count(bias_bits, "bias_bits", 0, 8)
     grid = InputGrid.fit(x, input_bits)
-    spread = math.sqrt(float((grid(x) ** 2).sum(axis=1).mean()))
-    unit = 2 ** max(0, round(math.log2(max(1.0, spread * _rms_level(weight_bits)))))
-    bias_step = max(1, round(2.5 * unit / (2**bias_bits - 1))) if bias_bits else 1
-    first = LayerSpec(x.shape[1], max(hidden, 1), weight_bits, bias_bits, bias_step)
-    spec = NetworkSpec(
-        grid, (first,), activation, loss, unit, unit, unit, spline_order, spline_pieces
+    q, largest = grid(x), 2**grid.bits - 1
+    rms = math.sqrt(float((q**2).mean()))
+    if regression and not sizes:  # only differences between samples fit targets around 0
+        rms = math.sqrt(float(q.var(axis=0).mean()))
+    layers: list[LayerSpec] = []
+    hiddens: list[HiddenSpec] = []
+    scale, fan_in = 1, x.shape[1]
+    for size, width, function in zip(sizes, bits, activations, strict=False):
+        layer = LayerSpec(fan_in, size, width, bias_bits)
+        spread = max(1.0, rms * math.sqrt(fan_in) * layer.weights.rms)
+        unit = 2 ** round(math.log2(spread))
+        layer = _with_bias_step(layer, unit)
+        reach = layer_reach(layer, largest)
+        made, values = _hidden(function, unit, pieces, reach)
+        layers.append(layer)
+        hiddens.append(made)
+        rms, largest = _rms_after(values, reach, spread), max(1, values.largest(reach))
+        scale, fan_in = made.resolution, size
+    last, output_unit = _last_layer(
+        fan_in, outputs, bits[-1], activations, scale, rms, bias_bits, regression
     )
-    if hidden == 0:
-        return spec
-    absorbed = activation.odd and weight_bits == 1
-    second = LayerSpec(hidden, 1, weight_bits, 0, fixed=absorbed)
-    gain = max(1, round(math.sqrt(hidden) / 2 * _rms_level(1 if absorbed else weight_bits)))
-    resolution = _resolution(spec)
-    return replace(
-        spec, layers=(first, second), resolution=resolution, output_unit=resolution * gain
-    )
+    return NetworkSpec(grid, (*layers, last), tuple(hiddens), loss, output_unit, pieces, regression)
 
 
-def _resolution(spec: NetworkSpec) -> int:
-    """The least multiple of `unit` by powers of two whose rounding moves the spline by <= 0.02.
+def _last_layer(
+    fan_in: int,
+    outputs: int,
+    bits: WeightBits,
+    activations: Sequence[Activation],
+    scale: int,
+    rms: float,
+    bias_bits: int,
+    regression: bool,
+) -> tuple[LayerSpec, int]:
+    """The last layer and the unit of its outputs."""
+    layer = LayerSpec(fan_in, outputs, bits, 0)
+    if not activations:
+        spread = max(1.0, rms * math.sqrt(fan_in) * layer.weights.rms)
+        unit = 2 ** round(math.log2(spread))
+        return _with_bias_step(replace(layer, bias_bits=bias_bits), unit), unit
+    if bits == 1 and outputs == 1 and activations[-1].odd and not regression:
+        layer = replace(layer, fixed=True)
+    unit = scale * max(1, round(math.sqrt(fan_in) / 2 * layer.weights.rms))
+    if outputs > 1 or regression:
+        layer = _with_bias_step(replace(layer, bias_bits=bias_bits), unit)
+    return layer, unit
 
-    `unit` itself is exact for slopes of 0 and 1. Finer grids need more offset bits in the loss.
+
+def _with_bias_step(layer: LayerSpec, unit: int) -> LayerSpec:
+    if not layer.bias_bits:
+        return layer
+    return replace(layer, bias_step=max(1, round(2.5 * unit / (2**layer.bias_bits - 1))))
+
+
+def _hidden(
+    function: Activation, unit: int, pieces: SplineSpec, reach: int
+) -> tuple[HiddenSpec, GridSpline]:
+    """The least resolution, `unit` times a power of two, whose rounding moves values by <= 0.02.
+
+    `unit` itself is exact for slopes of 0 and 1. Finer grids need more bits in later layers.
     """
-    reach = first_reach(spec)
     z = np.arange(-reach, reach + 1)
     for bits in range(_MAX_REFINEMENT_BITS + 1):
-        resolution = spec.unit << bits
-        rounded = activation_spline(replace(spec, resolution=resolution))
-        exact = rounded.spline(z / spec.unit)
-        if np.abs(rounded(z) / resolution - exact).max() <= GRID_TOLERANCE:
+        made = HiddenSpec(function, unit, unit << bits)
+        rounded = hidden_spline(made, pieces, reach)
+        exact = rounded.spline(z / unit)
+        if np.abs(rounded(z) / made.resolution - exact).max() <= GRID_TOLERANCE:
             break
-    return resolution
+    return made, rounded
 
 
-def _rms_level(bits: int) -> float:
-    levels = np.arange(-(2**bits) + 1, 2**bits, 2)
-    return math.sqrt(float((levels**2).mean()))
+def _rms_after(values: GridSpline, reach: int, spread: float) -> float:
+    """Root mean square of an activation whose argument is normal with deviation `spread`."""
+    z = np.arange(-reach, reach + 1)
+    weights = np.exp(-0.5 * (z / spread) ** 2)
+    return math.sqrt(float((weights * values(z) ** 2).sum() / weights.sum()))
+
+
+def _sizes(hidden: Any) -> tuple[int, ...]:
+    if isinstance(hidden, Sequence) and not isinstance(hidden, str):
+        return tuple(check_count(size, "the size of a hidden layer", 1) for size in hidden)
+    count = check_count(hidden, "hidden", 0)
+    return (count,) if count else ()
+
+
+def _for_each(value: Any, count: int, name: str, what: str) -> tuple[Any, ...]:
+    """`value` for each of `count` layers, or the values themselves."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return (value,) * count
+    if len(value) != count:
+        raise InputError(f"{name} must be one, or one for each of the {count} {what}.")
+    return tuple(value)

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qhal.functions import Activation, Loss
-from qhal.networks.spec import NetworkSpec
-from qhal.networks.splines import Spline, fit_spline, uniform_knots
+from qhal.networks.spec import HiddenSpec, LayerSpec, NetworkSpec, SplineSpec
+from qhal.networks.splines import Spline, adaptive_knots, fit_spline, uniform_knots
 from qhal.problems.arrays import FloatArray
 
 
@@ -37,51 +37,53 @@ class GridSpline:
             dtype=np.float64,
         )
 
-
-def first_reach(spec: NetworkSpec) -> int:
-    """The largest |pre-activation| of the first layer."""
-    layer = spec.layers[0]
-    return int(layer.inputs * layer.max_weight * (2**spec.grid.bits - 1) + layer.max_bias)
-
-
-def activation_spline(spec: NetworkSpec) -> GridSpline:
-    """The activation over every pre-activation that the first layer can reach."""
-    reach = first_reach(spec)
-    return _on_grid(spec.activation, spec, reach, spec.unit, spec.resolution)
+    def largest(self, reach: int) -> int:
+        """The largest |value| over -reach .. reach, rounded up."""
+        ends = np.concatenate([self.starts, self.starts[1:] - 1, [-reach, reach]])
+        return math.ceil(float(np.abs(self(np.clip(ends, -reach, reach))).max()))
 
 
-def loss_spline(spec: NetworkSpec, reach: int) -> GridSpline:
-    """The loss over whole margins -reach .. reach, in units of 1 / `spec.output_unit`."""
-    return _on_grid(spec.loss, spec, reach, spec.output_unit, None)
+@dataclass(frozen=True, eq=False)
+class GridSplines:
+    """The splines of a network: one for each hidden layer, and the loss's."""
+
+    hidden: tuple[GridSpline, ...]
+    loss: GridSpline
 
 
-def output_reach(spec: NetworkSpec) -> int:
-    """The largest |output| in units of 1 / `spec.output_unit`."""
-    reach = first_reach(spec)
-    if len(spec.layers) == 1:
-        return reach
-    activation = activation_spline(spec)
-    ends = np.concatenate([activation.starts, activation.starts[1:] - 1, [-reach, reach]])
-    largest = int(np.abs(activation(ends)).max())
-    output = spec.layers[1]
-    return int(output.inputs * output.max_weight * largest + output.max_bias)
+def grid_splines(spec: NetworkSpec) -> GridSplines:
+    """The splines of `spec`, each over all whole numbers that weights and inputs can make of it."""
+    splines, largest = [], 2**spec.grid.bits - 1
+    for layer, hidden in zip(spec.layers, spec.hidden, strict=False):
+        reach = layer_reach(layer, largest)
+        splines.append(hidden_spline(hidden, spec.spline, reach))
+        largest = max(1, splines[-1].largest(reach))
+    reach = layer_reach(spec.layers[-1], largest) + 2 * spec.output_unit
+    return GridSplines(tuple(splines), _on_grid(spec.loss, spec.spline, reach, spec.output_unit))
 
 
-def _on_grid(
-    function: Activation | Loss, spec: NetworkSpec, reach: int, unit: int, resolution: int | None
-) -> GridSpline:
+def layer_reach(layer: LayerSpec, largest: int) -> int:
+    """The largest |z| of a layer whose inputs are at most `largest` in size."""
+    return layer.inputs * layer.max_weight * largest + layer.max_bias
+
+
+def hidden_spline(hidden: HiddenSpec, pieces: SplineSpec, reach: int) -> GridSpline:
+    """The spline of a hidden layer's activation over -reach .. reach, with whole values."""
+    exact = _on_grid(hidden.activation, pieces, reach, hidden.unit)
+    values, slopes = (np.rint(part * hidden.resolution) for part in (exact.values, exact.slopes))
+    return GridSpline(exact.starts, values, slopes, exact.spline)
+
+
+def _on_grid(function: Activation | Loss, pieces: SplineSpec, reach: int, unit: int) -> GridSpline:
     """The spline of `function` over [-reach, reach] / unit with pieces that start at whole z."""
-    low, high = -reach / unit, reach / unit
-    knots = uniform_knots(
-        function, low, max(high, low + 1 / unit), spec.spline_pieces, order=spec.spline_order
-    )
-    spline = fit_spline(function, spec.spline_order, knots)
+    low = -reach / unit
+    high = max(reach / unit, low + 1 / unit)
+    make_knots = uniform_knots if pieces.knots == "uniform" else adaptive_knots
+    knots = make_knots(function, low, high, pieces.pieces, order=pieces.order)
+    spline = fit_spline(function, pieces.order, knots)
     starts = np.array([math.ceil(knot * unit - 1e-9) for knot in knots[:-1]], dtype=np.int64)
     kept = np.append(np.diff(starts) > 0, True)  # a piece between two whole numbers has no z
     starts = starts[kept]
     # Not spline(starts / unit): rounding may put a start just below the knot it stands for.
     values = spline.values[kept] + spline.slopes[kept] * (starts / unit - spline.knots[:-1][kept])
-    slopes = spline.slopes[kept] / unit
-    if resolution is not None:
-        values, slopes = np.rint(values * resolution), np.rint(slopes * resolution)
-    return GridSpline(starts, values, slopes, spline)
+    return GridSpline(starts, values, spline.slopes[kept] / unit, spline)

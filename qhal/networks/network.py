@@ -14,25 +14,33 @@ import numpy.typing as npt
 
 from qhal.datasets.arrays import read_npz
 from qhal.errors import InputError, PluginError, UnknownNameError
-from qhal.networks.gridspline import GridSpline, activation_spline
-from qhal.networks.spec import InputGrid, Ints, LayerSpec, NetworkSpec
+from qhal.networks.gridspline import GridSplines, grid_splines
+from qhal.networks.spec import (
+    HiddenSpec,
+    InputGrid,
+    Ints,
+    LayerSpec,
+    NetworkSpec,
+    SplineSpec,
+    check_count,
+)
 from qhal.problems.arrays import FloatArray
 
-FORMAT = "qhal-network-1"
-_INTEGERS = ("unit", "resolution", "output_unit", "spline_order", "spline_pieces")
+FORMAT = "qhal-network-2"
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A two-class network with the weights of `spec`.
+    """A network of `spec` with its weights.
 
     Attributes
     ----------
     spec : NetworkSpec
     weights : tuple of (outputs, inputs) int64 arrays, one for each layer
     biases : tuple of (outputs,) int64 arrays
-    class_names : (str, str)
-        Class 0 is a negative output, class 1 an output of at least 0.
+    class_names : tuple of str
+        With one output class 0 is a negative output, class 1 an output of at least 0; with several
+        the class is the largest output. Of no use to a regression.
     """
 
     spec: NetworkSpec
@@ -42,34 +50,45 @@ class Network:
     provenance: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
-    def spline(self) -> GridSpline:
-        """The activation on its grid."""
-        return activation_spline(self.spec)
+    def splines(self) -> GridSplines:
+        """The splines of its activations and its loss."""
+        return grid_splines(self.spec)
 
     def decision_function(self, x: npt.ArrayLike, *, true_activation: bool = False) -> FloatArray:
-        """Outputs (num_samples,) for inputs `x` (num_samples, num_features).
+        """Outputs for inputs `x` (num_samples, num_features).
 
-        `true_activation` evaluates the activation function itself instead of its spline.
+        Shape (num_samples,) for one output, else (num_samples, num_outputs). `true_activation`
+        evaluates the activation functions themselves instead of their splines.
         """
-        return self.outputs(self.spec.grid(x), true_activation=true_activation)
+        outputs = self.outputs(self.spec.grid(x), true_activation=true_activation)
+        return outputs[:, 0] if self.spec.num_outputs == 1 else outputs
 
     def outputs(self, q: Ints, *, true_activation: bool = False) -> FloatArray:
-        """As `decision_function`, for inputs `q` that are on the grid already."""
+        """Outputs (num_samples, num_outputs) for inputs `q` that are on the grid already."""
         # float64 adds whole numbers of this size exactly, and multiplies them by BLAS.
-        z = q.astype(np.float64) @ self.weights[0].T + self.biases[0]
-        if len(self.weights) == 1:
-            return np.asarray(z[:, 0] / self.spec.output_unit)
-        if true_activation:
-            hidden = self.spec.activation(z / self.spec.unit) * self.spec.resolution
-        else:
-            hidden = self.spline(z)
-        output = hidden @ self.weights[1].T + self.biases[1]
-        return np.asarray(output[:, 0] / self.spec.output_unit)
+        values = q.astype(np.float64)
+        for k, hidden in enumerate(self.spec.hidden):
+            z = values @ self.weights[k].T + self.biases[k]
+            if true_activation:
+                values = hidden.activation(z / hidden.unit) * hidden.resolution
+            else:
+                values = self.splines.hidden[k](z)
+        z = values @ self.weights[-1].T + self.biases[-1]
+        return np.asarray(z / self.spec.output_unit)
+
+    def losses(self, q: Ints, y: npt.ArrayLike) -> FloatArray:
+        """The exact loss (not its spline) of each sample on the grid, (num_samples,)."""
+        return self.spec.losses(self.outputs(q), y)
 
     def predict(self, x: npt.ArrayLike, *, true_activation: bool = False) -> Ints:
-        """Class indices (num_samples,), 0 or 1, for inputs `x` (num_samples, num_features)."""
-        outputs = self.decision_function(x, true_activation=true_activation)
-        return (outputs >= 0).astype(np.int64)
+        """Class indices (num_samples,) for inputs `x` (num_samples, num_features)."""
+        return self.classes(self.outputs(self.spec.grid(x), true_activation=true_activation))
+
+    def classes(self, outputs: FloatArray) -> Ints:
+        """Class indices (num_samples,) for `outputs` (num_samples, num_outputs)."""
+        if self.spec.num_outputs == 1:
+            return (outputs[:, 0] >= 0).astype(np.int64)
+        return np.asarray(outputs.argmax(axis=1), dtype=np.int64)
 
     def accuracy(self, x: npt.ArrayLike, y: npt.ArrayLike) -> float:
         """Share of `x` whose predicted class is `y`."""
@@ -80,13 +99,23 @@ class Network:
         spec = self.spec
         header = {
             "format": FORMAT,
-            "activation": spec.activation.name,
-            "loss": spec.loss.name,
             "input_bits": spec.grid.bits,
             "layers": [vars(layer) for layer in spec.layers],
+            "hidden": [
+                {
+                    "activation": hidden.activation.name,
+                    "unit": hidden.unit,
+                    "resolution": hidden.resolution,
+                }
+                for hidden in spec.hidden
+            ],
+            "spline": vars(spec.spline),
+            "loss": spec.loss.name,
+            "output_unit": spec.output_unit,
+            "regression": spec.regression,
             "class_names": list(self.class_names),
             "provenance": self.provenance,
-        } | {name: getattr(spec, name) for name in _INTEGERS}
+        }
         arrays: dict[str, npt.NDArray[Any]] = {"low": spec.grid.low, "high": spec.grid.high}
         for k, (weights, biases) in enumerate(zip(self.weights, self.biases, strict=True)):
             arrays |= {f"weights_{k}": weights, f"biases_{k}": biases}
@@ -112,12 +141,24 @@ class Network:
             if header["format"] != FORMAT:
                 raise ValueError(f"its format is {header['format']!r}")
             layers = tuple(LayerSpec(**layer) for layer in header["layers"])
+            hidden = tuple(
+                HiddenSpec(
+                    load("activation", entry["activation"]),
+                    check_count(entry["unit"], "unit", 1),
+                    check_count(entry["resolution"], "resolution", 1),
+                )
+                for entry in header["hidden"]
+            )
             spec = NetworkSpec(
-                InputGrid(arrays["low"], arrays["high"], int(header["input_bits"])),
+                InputGrid(
+                    arrays["low"], arrays["high"], check_count(header["input_bits"], "bits", 1, 8)
+                ),
                 layers,
-                load("activation", header["activation"]),
+                hidden,
                 load("loss", header["loss"]),
-                **{name: int(header[name]) for name in _INTEGERS},
+                check_count(header["output_unit"], "output_unit", 1),
+                SplineSpec(**header["spline"]),
+                bool(header["regression"]),
             )
             network = cls(
                 spec,
@@ -137,11 +178,8 @@ class Network:
 
     def _check(self) -> None:
         """Raise ValueError unless shapes and levels are those of the spec."""
-        grid = self.spec.grid
-        if not 1 <= len(self.spec.layers) <= 2 or len(self.class_names) != 2:
-            raise ValueError("the model needs one or two layers and two classes")
-        if not 1 <= grid.bits <= 8 or grid.low.shape != (self.spec.layers[0].inputs,):
-            raise ValueError("the input grid does not fit the first layer")
+        if not self.spec.regression and len(self.class_names) != self.spec.num_classes:
+            raise ValueError("the number of classes is not that of the outputs")
         for layer, weights, biases in zip(self.spec.layers, self.weights, self.biases, strict=True):
             if weights.shape != (layer.outputs, layer.inputs) or biases.shape != (layer.outputs,):
                 raise ValueError("the weights do not fit the layers")

@@ -11,26 +11,19 @@ from qhal.qcgd.plot import draw_history, new_figure, save_figure
 if TYPE_CHECKING:
     from qhal.networks.training import TrainingResult
 
+MOST_UNITS = 8
+
 
 def plot_training(result: TrainingResult, path: str) -> None:
     """Write the picture of `result` to `path` (.png, .pdf, .svg); needs matplotlib."""
-    network = result.network
-    units = network.weights[0]
     figure = new_figure((9.0, 6.0))
     top, bottom = figure.subfigures(2, 1, height_ratios=(1.3, 1))
     history, confusion = top.subplots(1, 2, width_ratios=(1.8, 1))
     draw_history(history, result.solution.history)
     history.set(xlabel="oracle calls", ylabel="training loss", title="QCGD")
-    _draw_confusion(confusion, result)
-    axes = np.atleast_1d(bottom.subplots(1, min(len(units), 8)))
-    size = result.dataset.image_size
-    limit = float(np.abs(units).max())
-    for k, axis in enumerate(axes):
-        image = units[k].reshape(size, size) if size else units[k][np.newaxis, :]
-        axis.imshow(image, cmap="gray", vmin=-limit, vmax=limit)
-        axis.set_title(f"unit {k + 1}, bias {network.biases[0][k]:+d}", fontsize="small")
-        axis.set(xticks=[], yticks=[])
-    bottom.suptitle(f"weights ({network.spec.bits_per_parameter:.2f} bits per parameter)")
+    draw_confusion(confusion, result)
+    draw_weights(bottom, result)
+    bottom.suptitle(f"weights ({result.network.spec.bits_per_parameter:.2f} bits per parameter)")
     figure.suptitle(
         f"{' against '.join(result.dataset.class_names)} through {result.solution.oracle}: "
         f"test accuracy {result.test_accuracy:.2%}"
@@ -38,7 +31,21 @@ def plot_training(result: TrainingResult, path: str) -> None:
     save_figure(figure, path)
 
 
-def _draw_confusion(axis: Any, result: TrainingResult) -> None:
+def draw_weights(figure: Any, result: TrainingResult) -> None:
+    """The weights of the first units, as images if the features are one."""
+    units, biases = result.network.weights[0], result.network.biases[0]
+    axes = np.atleast_1d(figure.subplots(1, min(len(units), MOST_UNITS)))
+    size = result.dataset.image_size
+    limit = float(np.abs(units).max())
+    for k, axis in enumerate(axes):
+        image = units[k].reshape(size, size) if size else units[k][np.newaxis, :]
+        axis.imshow(image, cmap="gray", vmin=-limit, vmax=limit)
+        axis.set_title(f"unit {k + 1}, bias {biases[k]:+d}", fontsize="small")
+        axis.set(xticks=[], yticks=[])
+
+
+def draw_confusion(axis: Any, result: TrainingResult) -> None:
+    """How many test samples of each class (rows) are taken for which (columns)."""
     data, names = result.dataset, result.dataset.class_names
     predicted = result.network.predict(data.x_test)
     counts = np.zeros((len(names), len(names)), dtype=np.int64)
@@ -50,4 +57,4 @@ def _draw_confusion(axis: Any, result: TrainingResult) -> None:
     ticks = np.arange(len(names))
     axis.set_xticks(ticks, names)
     axis.set_yticks(ticks, names)
-    axis.set(xlabel="predicted", ylabel="true", title=f"{len(data.y_test)} test images")
+    axis.set(xlabel="predicted", ylabel="true", title=f"{len(data.y_test)} test samples")

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from qhal.datasets import Dataset
 from qhal.errors import InputError
+from qhal.networks.counting import count_spins
 from qhal.networks.encoded import EncodedNetwork
 from qhal.networks.fip import encode_network
 from qhal.networks.network import Network
+from qhal.networks.selection import choose
 from qhal.networks.spec import Ints, NetworkSpec
-from qhal.oracle import Oracle, checked_seed
+from qhal.networks.units import Layout
+from qhal.oracle import Oracle
 from qhal.problems.arrays import FloatArray, distinct_rows
 from qhal.problems.qcbo import Values
 from qhal.qcgd.loop import Callback, Limits, run
 from qhal.samples import Solution, StopReason
 
 POOL_SIZE = 200
+LARGE_PROBLEM = 20_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,6 +79,12 @@ class TrainingResult:
 
         plot_training(self, path)
 
+    def report(self, path: str) -> None:
+        """Write everything about the run to `path` as one self-contained page (.html)."""
+        from qhal.networks.report import write_report
+
+        write_report(self, path)
+
 
 class CandidatePool:
     """The distinct weight assignments of lowest training loss that a run has visited."""
@@ -105,43 +118,94 @@ class CandidatePool:
 
 
 def draw_samples(y: Ints, count: int, seed: int) -> Ints:
-    """Indices of `count` training samples, equally many of each class, in random order."""
+    """Indices of `count` training samples, in random order.
+
+    Equally many of each class, or all of a class that has fewer.
+    """
     rng = np.random.default_rng(seed)
-    classes = np.unique(y)
+    classes, sizes = np.unique(y, return_counts=True)
     if not len(classes) <= count <= len(y):
         raise InputError(f"samples must be from {len(classes)} to {len(y)}, not {count}.")
-    share = np.full(len(classes), count // len(classes))
-    share[: count % len(classes)] += 1
-    drawn = []
-    for label, wanted in zip(classes, share.tolist(), strict=True):
-        members = np.flatnonzero(y == label)
-        if wanted > len(members):
-            raise InputError(f"class {label} has only {len(members)} training samples.")
-        drawn.append(rng.choice(members, wanted, replace=False))
+    share = np.zeros(len(classes), dtype=np.int64)
+    while (missing := count - int(share.sum())) > 0:
+        open_classes = np.flatnonzero(share < sizes)
+        share[open_classes] += missing // len(open_classes)
+        share[open_classes[: missing % len(open_classes)]] += 1
+        share = np.minimum(share, sizes)
+    drawn = [
+        rng.choice(np.flatnonzero(y == label), wanted, replace=False)
+        for label, wanted in zip(classes, share.tolist(), strict=True)
+    ]
     return np.asarray(rng.permutation(np.concatenate(drawn)))
 
 
-def train_joint(
-    dataset: Dataset,
+@dataclass(frozen=True, eq=False)
+class TrainingPlan:
+    """What is going to be trained on what; nothing is encoded yet."""
+
+    dataset: Dataset
+    spec: NetworkSpec
+    samples: int
+    seed: int
+
+    @property
+    def chosen(self) -> Ints:
+        """Indices of the training samples in the QCBO, (samples,)."""
+        return draw_samples(self.dataset.y_train, self.samples, self.seed)
+
+    def num_spins(self) -> dict[str, int]:
+        """Binary variables of the QCBO by part, by formula."""
+        data, chosen = self.dataset, self.chosen
+        return count_spins(self.spec, data.x_train[chosen], data.y_train[chosen])
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures of ``qhal train --dry-run``."""
+        spins = self.num_spins()
+        return {
+            "num_variables": sum(spins.values()),
+            "num_spins": spins,
+            "bits_per_parameter": self.spec.bits_per_parameter,
+            "num_parameters": self.spec.num_parameters,
+            "samples": self.samples,
+            "classes": list(self.dataset.class_names),
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Visited:
+    """The networks that a run has visited, lowest QCBO objective first, and the run."""
+
+    networks: list[Network]
+    solution: Solution
+    num_spins: dict[str, int]
+
+
+def visit(
     spec: NetworkSpec,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
     oracle: Oracle,
     *,
-    samples: int,
     limits: Limits,
+    seed: int,
     num_reads: int | None = None,
     method: str = "level",
-    seed: int | None = None,
     callback: Callback | None = None,
-) -> TrainingResult:
-    """Train `spec` on `samples` images of `dataset` as one QCBO through `oracle`.
+    layout: Layout | None = None,
+    class_names: tuple[str, ...] = ("0", "1"),
+) -> Visited:
+    """Minimise the spline loss of `spec` on the samples `x`, `y` as one QCBO through `oracle`.
 
-    QCGD minimises the loss on the drawn samples; of the (at most 200) best distinct weight
-    assignments that it visited, the one with the lowest loss on the whole training set is kept.
-    The test set is only looked at afterwards.
+    The at most 200 best distinct weight assignments are kept. The time limit counts from here,
+    encoding included.
     """
-    used_seed = checked_seed(seed)
-    chosen = draw_samples(dataset.y_train, samples, used_seed)
-    encoded = encode_network(spec, dataset.x_train[chosen], dataset.y_train[chosen])
+    start, limit = time.perf_counter(), limits.time_limit
+    deadline = None if limit is None else start + limit
+    encoded = encode_network(spec, x, y, layout=layout, deadline=deadline)
+    _warn_if_large(encoded.num_spins)
+    if limit is not None:
+        limits = replace(limits, time_limit=max(1e-3, limit - (time.perf_counter() - start)))
     pool = CandidatePool(spec.num_weight_bits)
     solution = run(
         encoded.problem,
@@ -149,7 +213,7 @@ def train_joint(
         method=method,
         num_reads=num_reads,
         limits=limits,
-        seed=used_seed,
+        seed=seed,
         callback=callback,
         observer=pool,
     )
@@ -157,21 +221,62 @@ def train_joint(
         raise KeyboardInterrupt  # there is no result to return
     if not len(pool):
         raise InputError("the run was stopped before its first oracle call ended: nothing learned.")
-    candidates = pool.networks(encoded, dataset.class_names)
-    network = select(candidates, dataset)
+    solution = replace(solution, total_time_s=time.perf_counter() - start)
+    return Visited(pool.networks(encoded, class_names), solution, encoded.num_spins)
+
+
+def train_joint(
+    plan: TrainingPlan,
+    oracle: Oracle,
+    *,
+    limits: Limits,
+    num_reads: int | None = None,
+    method: str = "level",
+    means: bool = True,
+    callback: Callback | None = None,
+) -> TrainingResult:
+    """Train as `plan` says, all samples in one QCBO, through `oracle`.
+
+    Of the networks that the run visited, and with `means` of their requantised means, the one with
+    the fewest errors on the whole training set is kept (see `qhal.networks.selection`). The test
+    set is only looked at afterwards.
+    """
+    start, dataset, chosen = time.perf_counter(), plan.dataset, plan.chosen
+    visited = visit(
+        plan.spec,
+        dataset.x_train[chosen],
+        dataset.y_train[chosen],
+        oracle,
+        limits=limits,
+        seed=plan.seed,
+        num_reads=num_reads,
+        method=method,
+        callback=callback,
+        class_names=dataset.class_names,
+    )
+    network, _ = choose(visited.networks, dataset.x_train, dataset.y_train, means=means)
     return TrainingResult(
         network=network,
-        solution=solution,
+        solution=replace(visited.solution, total_time_s=time.perf_counter() - start),
         dataset=dataset,
-        num_spins=encoded.num_spins,
-        num_candidates=len(candidates),
+        num_spins=visited.num_spins,
+        num_candidates=len(visited.networks),
         train_accuracy=network.accuracy(dataset.x_train, dataset.y_train),
         test_accuracy=network.accuracy(dataset.x_test, dataset.y_test),
     )
 
 
-def select(candidates: Sequence[Network], dataset: Dataset) -> Network:
-    """The candidate of lowest loss on the whole training set."""
-    spec = candidates[0].spec
-    q, signs = spec.grid(dataset.x_train), 2 * dataset.y_train - 1
-    return min(candidates, key=lambda network: spec.loss(signs * network.outputs(q)).mean())
+class LargeProblemWarning(UserWarning):
+    """The QCBO has so many spins that a run may take very long."""
+
+
+def _warn_if_large(spins: Mapping[str, int]) -> None:
+    count = sum(spins.values())
+    if count > LARGE_PROBLEM:
+        parts = ", ".join(f"{number:,} {part}" for part, number in spins.items() if number)
+        warnings.warn(
+            f"the problem has {count:,} spins ({parts}), and a call may take minutes: train on "
+            "fewer samples, hidden units or input bits (a dry run tells the size).",
+            LargeProblemWarning,
+            stacklevel=4,
+        )

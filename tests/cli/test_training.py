@@ -61,6 +61,28 @@ def test_the_same_seed_gives_the_same_network(qhal, data, tmp_path):
     assert weights("one.npz") == weights("two.npz")
 
 
+def test_a_dry_run_tells_the_spins_of_the_run(qhal, data):
+    options = ("--hidden", "2,1", "--weight-bits", "1,ternary,2", "--activation", "sign,relu")
+    command = ("train", "--data", data, *SMALL, *options, "--json")
+    planned = json.loads(qhal(*command, "--dry-run").stdout)
+    document = json.loads(qhal(*command).stdout)
+    for key in ("num_variables", "num_spins", "bits_per_parameter", "num_parameters", "seed"):
+        assert planned[key] == document[key]
+    assert "oracle_calls" not in planned
+    text = qhal("train", "--data", data, *SMALL, "--dry-run").stdout
+    for part in ("weights", "indicators", "offsets", "products"):
+        assert part in text
+
+
+def test_a_large_problem_is_a_line_on_stderr(qhal, data, monkeypatch):
+    monkeypatch.setattr("qhal.networks.training.LARGE_PROBLEM", 10)
+    result = qhal("train", "--data", data, *SMALL)
+    assert result.exit_code == 0
+    assert result.stderr.startswith("Warning: the problem has ")
+    assert len(result.stderr.splitlines()) == 1
+    assert qhal("train", "--data", data, *SMALL, "--quiet").stderr == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -77,7 +99,12 @@ def test_the_same_seed_gives_the_same_network(qhal, data, tmp_path):
         ("--method hedging", "'hedging'"),
         ("--executor dask", "'dask'"),
         ("--weight-bits 9", "Invalid value for '--weight-bits'"),
+        ("--weight-bits 1,x", "Invalid value for '--weight-bits'"),
+        ("--weight-bits 1,1,1,1", "one for each of the 2 layers of weights"),
+        ("--activation relu,sign", "one for each of the 1 hidden layers"),
+        ("--time-limit 1e-9", "the time limit passed while"),
         ("--hidden -1", "Invalid value for '--hidden'"),
+        ("--image-size 2", "3 plain features and are no images"),
         ("--samples 1", "samples must be from 2"),
         ("--seed -5", "seed must be a whole number"),
     ],
@@ -119,7 +146,18 @@ def test_damaged_data(refused, data):
         assert "data.npz" in refused("train", "--data", data, *SMALL)
 
 
-@pytest.mark.parametrize("option", ["--model", "--plot"])
+def test_the_report_is_one_page(qhal, data, tmp_path):
+    page = tmp_path / "run.html"
+    assert qhal("train", "--data", data, *SMALL, "--report", page).exit_code == 0
+    text = page.read_text()
+    for expected in ("left against right", "test accuracy", "indicators", "bits per parameter"):
+        assert expected in text
+    assert text.count("data:image/png;base64,") == 4
+    for foreign in ("http:", "https:", "<script", "<link"):
+        assert foreign not in text
+
+
+@pytest.mark.parametrize("option", ["--model", "--plot", "--report"])
 def test_unwritable_outputs_are_noticed_before_the_run(refused, data, monkeypatch, option):
     def never(*arguments, **options):
         raise AssertionError("the run has started")

@@ -52,7 +52,8 @@ def test_bytes_mean_0_to_255_unless_they_are_bits(tmp_path):
 def test_flat_images_are_recognised_by_the_size_asked_for(tmp_path):
     path = write(tmp_path / "a.npz", x=np.zeros((6, 9)), y=Y)
     assert load_dataset(path, image_size=3).image_size == 3
-    assert load_dataset(path, image_size=7).image_size is None
+    with pytest.raises(InputError, match="plain features and are no images"):
+        load_dataset(path, image_size=7)
     assert load_dataset(path).image_size is None
 
 

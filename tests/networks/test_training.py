@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 import qhal
+from qhal.api import plan_training
 from qhal.networks import Network, make_spec
-from qhal.networks.training import CandidatePool, draw_samples
+from qhal.networks.training import CandidatePool, LargeProblemWarning, draw_samples
 from qhal.registry import load
+from qhal.samples import StopReason
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +95,11 @@ def test_a_damaged_model_is_refused_in_a_sentence(result, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"data": "digits", "classes": "all"}, "two classes"),
+        ({"hiden": 3}, "no option 'hiden'; did you mean 'hidden'"),
+        ({"hidden": (3, 0)}, "the size of a hidden layer must be a whole number of at least 1"),
+        ({"weight_bits": (1, 1, 1)}, "weight_bits must be one, or one for each of the 2 layers"),
+        ({"spline_order": 2}, "the spline order must be a whole number from 0 to 1"),
+        ({"spline_knots": "even"}, "'uniform' or 'adaptive', not 'even'"),
         ({"classes": "coat,sandel"}, "did you mean 'sandal'"),
         ({"activation": "hard-tahn"}, "did you mean 'hard-tanh'"),
         ({"loss": "hing"}, "did you mean 'hinge'"),
@@ -101,11 +107,25 @@ def test_a_damaged_model_is_refused_in_a_sentence(result, tmp_path) -> None:
         ({"weight_bits": 0}, "weight_bits"),
         ({"samples": 1}, "samples"),
         ({"method": "hedging"}, "not in this version"),
+        ({"classes": (3, 8)}, "a class called 3 is '3'"),
+        ({"hidden": "a"}, "hidden must be a whole number of at least 0, not 'a'"),
+        ({"hidden": 2.5}, "hidden must be a whole number"),
+        ({"samples": 2.5}, "samples must be a whole number of at least 1, not 2.5"),
+        ({"data": np.zeros((4, 3))}, "not a ndarray: give arrays to qhal.networks.Quantized"),
+        ({"activation": np.tanh}, r"qhal.Activation.from_callable\(function"),
+        ({"loss": abs}, r"qhal.Loss.from_callable\(function"),
+        ({"loss": 3}, "loss must be a name or a qhal.Loss, not 3"),
     ],
 )
 def test_bad_options_are_sentences(options: dict, message: str) -> None:
     with pytest.raises(qhal.InputError, match=message):
-        qhal.train(oracle="random", iterations=1, num_reads=2, **options)
+        qhal.train(**{"oracle": "random", "iterations": 1, "num_reads": 2} | options)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (5,)])
+def test_inputs_are_a_table(shape: tuple[int, ...]) -> None:
+    with pytest.raises(qhal.InputError, match="num_samples, num_features"):
+        make_spec(np.zeros(shape), load("activation", "hard-tanh"), load("loss", "hinge"))
 
 
 def test_samples_are_drawn_evenly() -> None:
@@ -113,8 +133,12 @@ def test_samples_are_drawn_evenly() -> None:
     drawn = draw_samples(y, 10, seed=3)
     assert np.bincount(y[drawn]).tolist() == [5, 5]
     assert len(set(drawn.tolist())) == 10
-    with pytest.raises(qhal.InputError, match="only 7"):
-        draw_samples(y, 20, seed=3)
+    unbalanced = draw_samples(y, 20, seed=3)
+    assert np.bincount(y[unbalanced]).tolist() == [13, 7]
+    assert sorted(draw_samples(y, 57, seed=3)) == list(range(57))
+    for count in (1, 58):
+        with pytest.raises(qhal.InputError, match="samples must be from 2 to 57"):
+            draw_samples(y, count, seed=3)
 
 
 def test_the_pool_keeps_the_best_distinct_assignments() -> None:
@@ -125,16 +149,46 @@ def test_the_pool_keeps_the_best_distinct_assignments() -> None:
     assert pool.lowest_loss == 1.0
 
 
-def test_a_network_with_true_activation_stays_near_its_spline() -> None:
-    x = np.random.default_rng(0).random((200, 9))
-    spec = make_spec(x, load("activation", "tanh"), load("loss", "hinge"), hidden=4)
-    rng = np.random.default_rng(1)
-    weights = (rng.choice([-1, 1], (4, 9)), np.ones((1, 4), dtype=np.int64))
-    biases = (np.zeros(4, dtype=np.int64), np.zeros(1, dtype=np.int64))
-    network = Network(spec, weights, biases)
-    exact = network.decision_function(x, true_activation=True)
-    bound = network.spline.spline.error_bound
-    assert bound is not None
-    # Values and slopes are rounded to the grid: half a unit each, a slope over a piece's width.
-    rounding = 0.5 * (1 + np.diff(network.spline.starts).max()) / spec.resolution
-    assert np.abs(network.decision_function(x) - exact).max() <= 4 * (bound + rounding)
+def test_a_plan_counts_the_spins_of_the_run(result) -> None:
+    plan = plan_training(samples=10, seed=0)
+    assert plan.num_spins() == result.num_spins
+    assert plan.to_json()["num_variables"] == result.solution.num_variables
+
+
+def test_the_time_limit_covers_the_encoding() -> None:
+    options = {"oracle": "random", "num_reads": 10, "samples": 3000, "time_limit": 1e-6}
+    with pytest.raises(qhal.InputError, match="the time limit passed while the network was being"):
+        qhal.train(seed=0, **options)
+
+
+def test_a_run_keeps_to_the_time_limit() -> None:
+    result = qhal.train(oracle="random", samples=10, iterations=1000, time_limit=0.3, seed=0)
+    assert result.solution.stop_reason is StopReason.TIME_LIMIT
+    assert result.solution.iterations < 1000
+
+
+def test_a_large_problem_is_announced(monkeypatch) -> None:
+    monkeypatch.setattr("qhal.networks.training.LARGE_PROBLEM", 100)
+    with pytest.warns(LargeProblemWarning, match=r"spins \(53 weights, .*fewer samples"):
+        qhal.train(oracle="random", num_reads=5, samples=4, hidden=1, iterations=1, seed=0)
+
+
+def test_several_classes_have_one_output_each() -> None:
+    pytest.importorskip("sklearn")
+    result = qhal.train(
+        "digits",
+        classes="0,1,2",
+        image_size=4,
+        hidden=(4, 3),
+        activation=("sign", "relu"),
+        weight_bits=(1, "ternary", 2),
+        oracle="random",
+        num_reads=300,
+        iterations=2,
+        samples=6,
+        seed=0,
+    )
+    assert [layer.outputs for layer in result.network.spec.layers] == [4, 3, 3]
+    assert set(np.unique(result.network.weights[1])) <= {-1, 0, 1}
+    assert result.test_accuracy > 0.5
+    assert result.network.decision_function(result.dataset.x_test).shape[1] == 3

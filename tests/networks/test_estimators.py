@@ -16,7 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from qhal.errors import InputError
 from qhal.networks import QuantizedNetworkClassifier, QuantizedNetworkRegressor
 
-QUICK = {"oracle": "sa", "num_reads": 20, "iterations": 2, "random_state": 0}
+QUICK = {"oracle": "sa", "num_reads": 20, "iterations": 5, "random_state": 0}
 LINEAR = {"hidden": 0, "samples": 15, **QUICK}
 
 

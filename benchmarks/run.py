@@ -7,7 +7,12 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SCRIPTS = ("networks/coat_sandal.py", "cim/run.py")
+SCRIPTS = (
+    "networks/coat_sandal.py",
+    "networks/ablations.py",
+    "networks/inference.py",
+    "cim/run.py",
+)
 
 
 def main() -> int:

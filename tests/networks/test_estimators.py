@@ -18,16 +18,16 @@ from qhal.networks import QuantizedNetworkClassifier, QuantizedNetworkRegressor
 
 QUICK = {"oracle": "sa", "num_reads": 20, "iterations": 5, "random_state": 0}
 LINEAR = {"hidden": 0, "samples": 15, **QUICK}
+CHECKED = LINEAR | {"oracle": "steepest-descent", "num_reads": 100}
 
 
 @parametrize_with_checks(
     [
-        QuantizedNetworkClassifier(weight_bits=2, **LINEAR),
-        QuantizedNetworkClassifier(weight_bits=2, ensemble="vote", **LINEAR),
-        QuantizedNetworkRegressor(weight_bits=3, **LINEAR),
+        QuantizedNetworkClassifier(weight_bits=2, **CHECKED),
+        QuantizedNetworkClassifier(weight_bits=2, ensemble="vote", **CHECKED),
+        QuantizedNetworkRegressor(weight_bits=3, **CHECKED | {"samples": 30}),
     ]
 )
-@pytest.mark.slow
 def test_scikit_learns_own_checks(estimator, check) -> None:
     check(estimator)
 

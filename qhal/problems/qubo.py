@@ -20,6 +20,9 @@ from qhal.problems.arrays import (
 )
 from qhal.problems.ising import Ising
 
+# States whose energies are computed at a time.
+_BLOCK = 1024
+
 
 @dataclass(frozen=True, eq=False)
 class Qubo:
@@ -90,9 +93,13 @@ class Qubo:
 
     def energies(self, states: Any) -> FloatArray:
         """Exact energies (num_reads,) of `states` (num_reads, n) with values 0 and 1."""
-        bits = as_states(states, self.num_variables).astype(np.float64)
-        products = (self.matrix.T @ bits.T).T if self.is_sparse else bits @ self.matrix
-        return np.asarray(np.einsum("ij,ij->i", bits, products) + self.offset)
+        rows = as_states(states, self.num_variables)
+        energies = np.empty(len(rows))
+        for first in range(0, len(rows), _BLOCK):  # so that memory stays that of the states
+            bits = rows[first : first + _BLOCK].astype(np.float64)
+            products = (self.matrix.T @ bits.T).T if self.is_sparse else bits @ self.matrix
+            energies[first : first + _BLOCK] = np.einsum("ij,ij->i", bits, products)
+        return energies + self.offset
 
     def to_ising(self) -> Ising:
         """The same energies over spins s = 2x - 1."""

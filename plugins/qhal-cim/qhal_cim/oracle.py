@@ -123,12 +123,12 @@ class Cim(qhal.Oracle):
         given = _lowest(qubo, initial_states, num_reads)
         states: list[np.ndarray] = []
         errors: list[float] = []
-        steps = self.num_steps
+        steps, setup_s = self.num_steps, 0.0
         machine: Machine | Oscillators | None = None
         sizes = self._batch_sizes(num_reads)
-        deadline = Deadline(start, time_limit, num_reads, exact.num_entries)
+        deadline = Deadline(start, time_limit, num_reads, exact)
         for index, size in enumerate(sizes):
-            if states and deadline.passed:
+            if not deadline.allows(size, setup_s):
                 break
             began = time.perf_counter()
             rng = np.random.default_rng([seed, index])
@@ -139,13 +139,13 @@ class Cim(qhal.Oracle):
                     errors.append(energy_error(spins, seen))
                 machine = self._machine(seen, spins.has_linear)
             setup_s = time.perf_counter() - began
-            end = deadline.share(len(sizes) - index, sum(sizes[index:]), setup_s)
+            end = deadline.share(size, len(sizes) - index, setup_s)
             own, given = given[:size], given[size:]
             spun, done = machine.run(size, rng, self.num_steps, end, 2 * own - 1)
             began = time.perf_counter()
             bits = (spun > 0).astype(np.int8)
             states.append(descend(exact, bits) if self.descent else bits)
-            deadline.descended(size, time.perf_counter() - began)
+            deadline.finished(size, time.perf_counter() - began)
             steps = min(steps, done)
         info = {"num_steps": steps, "kernel": machine.kernel_name if machine else "none"}
         return np.concatenate(states), info | self._about(spins, unit, errors)

@@ -54,6 +54,18 @@ class QuadraticForm:
         """Σ_j |M_ij|, shape (n,)."""
         return _sizes_summed(self.matrix)
 
+    @cached_property
+    def largest(self) -> np.ndarray:
+        """max_j |M_ij|, shape (n,)."""
+        if self.is_dense:
+            return np.concatenate(
+                [np.abs(b).max(axis=1, initial=0.0) for b in _blocks(self.matrix)]
+            )
+        rows = np.repeat(np.arange(self.num_variables), np.diff(self.matrix.indptr))
+        largest = np.zeros(self.num_variables)
+        np.maximum.at(largest, rows, np.abs(self.matrix.data))
+        return largest
+
     def pairs(self) -> np.ndarray:
         """The coefficients of the pairs (zeros may be among them), each twice."""
         return self.matrix.ravel() if self.is_dense else self.matrix.data
@@ -167,8 +179,7 @@ def _row_norms(form: QuadraticForm) -> np.ndarray:
     if form.is_dense:
         return np.concatenate([_norms(block) for block in _blocks(form.matrix)])
     rows = np.repeat(np.arange(n), np.diff(form.matrix.indptr))
-    largest = np.zeros(n)
-    np.maximum.at(largest, rows, np.abs(form.matrix.data))
+    largest = form.largest
     ratios = form.matrix.data / largest[rows]
     return largest * np.sqrt(np.bincount(rows, ratios * ratios, minlength=n))
 

@@ -4,7 +4,7 @@ With f = −∂E/∂s at the current positions x (rows of unit norm, `qhal_cim.f
 pump, ξ the gain, every row takes, on the newest values of all others,
 
 - ``"cac"``, chaotic amplitude control: x += dt [x (p − 1 − x²) + ξ e f], |x| <= 1.5 √a, then
-  e −= β dt e (x² − a), e in [1e-3, 64]. The error variables e correct the amplitude heterogeneity
+  e −= β dt e (x² − a), e in [1e-3, 1000]. The error variables e correct the amplitude heterogeneity
   that makes a plain coherent Ising machine solve another problem (T. Leleu, Y. Yamamoto,
   P. L. McMahon, K. Aihara, Phys. Rev. Lett. 122, 040607, 2019; T. Leleu et al., Commun. Phys. 4,
   266, 2021).
@@ -34,7 +34,7 @@ except ImportError:  # numba is the extra "fast"
     compiled = None
 
 _BLOCK = 32
-_ONE, _SMALLEST_ERROR, _LARGEST_ERROR = np.float32(1), np.float32(1e-3), np.float32(64)
+_ONE, _SMALLEST_ERROR, _LARGEST_ERROR = np.float32(1), np.float32(1e-3), np.float32(1000)
 
 
 @dataclass

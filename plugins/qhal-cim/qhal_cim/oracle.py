@@ -44,9 +44,9 @@ class Cim(qhal.Oracle):
     fields : what makes linear terms comparable with couplings between soft spins: ``"target"``,
         the amplitude that spins aim at, ``"mean"``, the mean amplitude of the replica, or
         ``"ancilla"``, one more spin, as on machines that have couplings only
-    descent : finish every read by single-flip descent on the exact coefficients, as a host
-        computer would. Default: at full precision only, so that with `coefficient_bits` the
-        samples are what a machine of that precision returns.
+    descent : finish every read by descent on the exact coefficients, by flips and pairs of flips,
+        as a host computer would. Default: at full precision only, so that with `coefficient_bits`
+        the samples are what a machine of that precision returns.
     profile : ``"qboson-550"``: a machine of 550 spins that holds couplings only, as 8-bit signed
         integers. Sets `coefficient_bits` to 8 and `fields` to ``"ancilla"``, refuses more than 550
         variables (549 if there are fields, whose ancilla is a spin), and warns in ``info`` if the

@@ -186,6 +186,32 @@ def test_descent_ends_in_local_minima_below_its_start(density, use_numba, reques
         assert (value(form, 1.0 * flipped) >= value(form, 1.0 * end) - 1e-9).all()
 
 
+@pytest.mark.parametrize("density", [0.1, 1.0])
+@pytest.mark.parametrize("use_numba", [True, False])
+def test_descent_ends_where_no_pair_of_flips_gains(density, use_numba, request):
+    if not use_numba:
+        request.getfixturevalue("without_numba")
+    form = random_form(25, 8, density)
+    end = descend(form, np.random.default_rng(9).integers(0, 2, (20, 25)).astype(np.int8))
+    for i in range(25):
+        for j in range(i):
+            flipped = end.copy()
+            flipped[:, [i, j]] ^= 1
+            assert (value(form, 1.0 * flipped) >= value(form, 1.0 * end) - 1e-9).all()
+
+
+@pytest.mark.parametrize("use_numba", [True, False])
+def test_descent_exchanges_what_a_penalty_holds(use_numba, request):
+    if not use_numba:
+        request.getfixturevalue("without_numba")
+    # 1000 (sum(x) - 2)^2 - c'x: single flips are stuck wherever two bits are set.
+    gains = np.array([1.0, 5.0, 2.0, 4.0, 3.0])
+    form = QuadraticForm(2000 * (1 - np.eye(5)), -3000 - gains)
+    start = np.zeros((5, 5), dtype=np.int8)
+    start[np.arange(5), np.arange(5)] = start[np.arange(5), (np.arange(5) + 1) % 5] = 1
+    assert (descend(form, start) == [0, 1, 0, 1, 0]).all()
+
+
 def test_pumps_are_ramps_and_seeded_replicas_start_half_way():
     replicas = Replicas.share((CAC, BSB), 10, num_seeded=2)
     pump = replicas.pump_at(np.array([0.0, 0.5, 1.0]))

@@ -17,7 +17,7 @@ from qhal_cim.plugin import qhal_oracle
 from qhal_cim.precision import ROUNDINGS, dynamic_range_bits, energy_error, rounded
 from qhal_cim.profiles import PROFILES, Profile
 from qhal_cim.ramp import Deadline
-from qhal_cim.schedules import chosen
+from qhal_cim.schedules import chosen, default_steps
 from qhal_cim.simulation import FIELDS, Machine
 
 DYNAMICS = ("portfolio", "cac", "bsb", "dopo")
@@ -36,7 +36,9 @@ class Cim(qhal.Oracle):
     dynamics : ``"cac"``, ``"bsb"`` (see `qhal_cim.kernels`), ``"portfolio"``: both, and several
         schedules, shared out over the reads, or ``"dopo"``: optical parametric oscillators with
         their quantum noise, as in the machine itself (see `qhal_cim.dopo`)
-    num_steps : time steps (``"dopo"``: round trips) per read, at least 1
+    num_steps : time steps (``"dopo"``: round trips) per read, at least 1. Default: 500; without
+        fields, as many as there are variables (half as many if they are densely coupled), from 500
+        to 2000, but with ``"dopo"`` always 500.
     coefficient_bits : None for double precision, or 2 to 24: the dynamics see couplings and fields
         as signed integers of so many bits. Energies are always those of the exact problem.
     rounding : ``"stochastic"`` (redrawn for every fifth of the reads), ``"nearest"`` or
@@ -66,7 +68,7 @@ class Cim(qhal.Oracle):
         self,
         *,
         dynamics: str = "portfolio",
-        num_steps: int = 500,
+        num_steps: int | None = None,
         coefficient_bits: int | None = None,
         rounding: str = "stochastic",
         fields: str = "target",
@@ -79,7 +81,9 @@ class Cim(qhal.Oracle):
         feedback_gain: float | None = None,
     ) -> None:
         self.dynamics = _one_of("dynamics", dynamics, DYNAMICS)
-        self.num_steps = _whole("num_steps", num_steps, 1, 10**9)
+        if num_steps is not None:
+            num_steps = _whole("num_steps", num_steps, 1, 10**9)
+        self.num_steps = num_steps
         self.profile: Profile | None = None
         if profile is not None:
             self.profile = PROFILES[_one_of("profile", profile, tuple(PROFILES))]
@@ -123,7 +127,8 @@ class Cim(qhal.Oracle):
         given = _lowest(qubo, initial_states, num_reads)
         states: list[np.ndarray] = []
         errors: list[float] = []
-        steps, setup_s = self.num_steps, 0.0
+        steps = num_steps = self._steps(spins)
+        setup_s = 0.0
         machine: Machine | Oscillators | None = None
         sizes = self._batch_sizes(num_reads)
         deadline = Deadline(start, time_limit, num_reads, exact)
@@ -137,11 +142,11 @@ class Cim(qhal.Oracle):
                 if self.coefficient_bits is not None:
                     seen = rounded(spins, self.coefficient_bits, self.rounding, rng)
                     errors.append(energy_error(spins, seen))
-                machine = self._machine(seen, spins.has_linear)
+                machine = self._machine(seen, spins)
             setup_s = time.perf_counter() - began
             end = deadline.share(size, len(sizes) - index, setup_s)
             own, given = given[:size], given[size:]
-            spun, done = machine.run(size, rng, self.num_steps, end, 2 * own - 1)
+            spun, done = machine.run(size, rng, num_steps, end, 2 * own - 1)
             began = time.perf_counter()
             bits = (spun > 0).astype(np.int8)
             states.append(descend(exact, bits) if self.descent else bits)
@@ -158,10 +163,15 @@ class Cim(qhal.Oracle):
                 f"problem: use at most {limit - 1} variables, or a problem without fields."
             )
 
-    def _machine(self, seen: QuadraticForm, has_fields: bool) -> Machine | Oscillators:
+    def _steps(self, spins: QuadraticForm) -> int:
+        if self.num_steps is not None:
+            return self.num_steps
+        return 500 if self.dopo is not None else default_steps(spins)
+
+    def _machine(self, seen: QuadraticForm, spins: QuadraticForm) -> Machine | Oscillators:
         if self.dopo is not None:
             return Oscillators(seen, self.fields, self.dopo)
-        return Machine(seen, self.fields, chosen(self.dynamics, has_fields))
+        return Machine(seen, self.fields, chosen(self.dynamics, spins))
 
     def _about(self, spins: QuadraticForm, unit: float, errors: list[float]) -> dict[str, Any]:
         """What `info` says of the machine and of the precision that the problem would need."""

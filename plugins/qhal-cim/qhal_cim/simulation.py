@@ -7,7 +7,7 @@ import numpy as np
 from qhal_cim.forms import Forces, QuadraticForm, with_ancilla
 from qhal_cim.kernels import Batch, make_kernel
 from qhal_cim.ramp import Ramp
-from qhal_cim.schedules import Replicas, Schedule
+from qhal_cim.schedules import RETURN_SIZE, Cycles, Replicas, Schedule
 
 FIELDS = ("target", "mean", "ancilla")
 
@@ -46,15 +46,35 @@ class Machine:
         """
         replicas = Replicas.share(self._schedules, num_replicas, len(given))
         batch = self._begin(replicas, rng, given)
-        done = 0
+        cycles, ramp, done = Cycles.of(num_steps), 0, 0
         for progress in self._ramp.chunks(num_steps, end):
-            if self._mean:
-                np.abs(batch.x).mean(axis=0, out=batch.amplitude)
-            self.kernel.advance(batch, replicas.pump_at(progress))
-            self.kernel.record(batch, 0, replicas.num_cac)
+            numbers, shares = cycles.at(progress)
+            for number in range(ramp, int(numbers[-1]) + 1):
+                if number > ramp:
+                    ramp = number
+                    self._return(batch, rng)
+                now = numbers == number
+                if now.any():
+                    self._advance(batch, replicas.pump_at(progress[now], shares[now]))
             done += progress.size
         self.kernel.record(batch, replicas.num_cac, num_replicas)
         return self._read(batch), done
+
+    def _advance(self, batch: Batch, pump: np.ndarray) -> None:
+        if self._mean:
+            np.abs(batch.x).mean(axis=0, out=batch.amplitude)
+        self.kernel.advance(batch, pump)
+        self.kernel.record(batch, 0, batch.replicas.num_cac)
+
+    def _return(self, batch: Batch, rng: np.random.Generator) -> None:
+        """Take the replicas of ``"bsb"`` back to the best of their states so far."""
+        first, last = batch.replicas.num_cac, batch.replicas.kinds.size
+        if first == last:
+            return
+        self.kernel.record(batch, first, last)
+        sizes = rng.random((len(batch.x), last - first), dtype=np.float32)
+        batch.x[:, first:] = batch.best[:, first:] * (np.float32(RETURN_SIZE) * sizes)
+        batch.y[:, first:] = 0
 
     @property
     def kernel_name(self) -> str:

@@ -13,12 +13,14 @@ from qhal.errors import InputError, did_you_mean
 from qhal_cim.descent import descend
 from qhal_cim.dopo import Dopo, Oscillators
 from qhal_cim.forms import QuadraticForm, over_bits, over_spins
+from qhal_cim.kernels import KERNELS, compiled
+from qhal_cim.machine import Machine
 from qhal_cim.plugin import qhal_oracle
 from qhal_cim.precision import ROUNDINGS, dynamic_range_bits, energy_error, rounded
 from qhal_cim.profiles import PROFILES, Profile
 from qhal_cim.ramp import Deadline
 from qhal_cim.schedules import chosen, default_steps
-from qhal_cim.simulation import FIELDS, Machine
+from qhal_cim.simulation import FIELDS, Simulation
 
 DYNAMICS = ("portfolio", "cac", "bsb", "dopo")
 
@@ -53,6 +55,9 @@ class Cim(qhal.Oracle):
         integers. Sets `coefficient_bits` to 8 and `fields` to ``"ancilla"``, refuses more than 550
         variables (549 if there are fields, whose ancilla is a spin), and warns in ``info`` if the
         coefficients need more bits.
+    kernel : ``"numba"`` (compiled, of the extra ``fast``), ``"numpy"`` (numpy and scipy alone, the
+        same arithmetic) or ``"auto"``: numba if it is installed. ``"dopo"`` is numpy in any case,
+        up to its descent.
     pump_end : only with ``"dopo"``, as all that follow; see `qhal_cim.dopo.Dopo`. Pump at the end
         of its ramp, in units of a lone oscillator's threshold; default 1.5.
     loss : share of its photons that a pulse loses per round trip; default 0.2
@@ -74,6 +79,7 @@ class Cim(qhal.Oracle):
         fields: str = "target",
         descent: bool | None = None,
         profile: str | None = None,
+        kernel: str = "auto",
         pump_end: float | None = None,
         loss: float | None = None,
         out_coupling: float | None = None,
@@ -96,6 +102,9 @@ class Cim(qhal.Oracle):
         if descent is not None and not isinstance(descent, bool):
             raise InputError(f"descent must be True or False, not {descent!r}.")
         self.descent = coefficient_bits is None if descent is None else descent
+        self.kernel = _one_of("kernel", kernel, KERNELS)
+        if kernel == "numba" and compiled is None:
+            raise InputError("kernel='numba' needs numba: pip install 'qhal-cim[fast]'.")
         physics = {
             "pump_end": pump_end,
             "loss": loss,
@@ -129,7 +138,7 @@ class Cim(qhal.Oracle):
         errors: list[float] = []
         steps = num_steps = self._steps(spins)
         setup_s = 0.0
-        machine: Machine | Oscillators | None = None
+        machine: Machine | None = None
         sizes = self._batch_sizes(num_reads)
         deadline = Deadline(start, time_limit, num_reads, exact)
         for index, size in enumerate(sizes):
@@ -149,7 +158,7 @@ class Cim(qhal.Oracle):
             spun, done = machine.run(size, rng, num_steps, end, 2 * own - 1)
             began = time.perf_counter()
             bits = (spun > 0).astype(np.int8)
-            states.append(descend(exact, bits) if self.descent else bits)
+            states.append(descend(exact, bits, self.kernel) if self.descent else bits)
             deadline.finished(size, time.perf_counter() - began)
             steps = min(steps, done)
         info = {"num_steps": steps, "kernel": machine.kernel_name if machine else "none"}
@@ -168,10 +177,10 @@ class Cim(qhal.Oracle):
             return self.num_steps
         return 500 if self.dopo is not None else default_steps(spins)
 
-    def _machine(self, seen: QuadraticForm, spins: QuadraticForm) -> Machine | Oscillators:
+    def _machine(self, seen: QuadraticForm, spins: QuadraticForm) -> Machine:
         if self.dopo is not None:
             return Oscillators(seen, self.fields, self.dopo)
-        return Machine(seen, self.fields, chosen(self.dynamics, spins))
+        return Simulation(seen, self.fields, chosen(self.dynamics, spins), self.kernel)
 
     def _about(self, spins: QuadraticForm, unit: float, errors: list[float]) -> dict[str, Any]:
         """What `info` says of the machine and of the precision that the problem would need."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import qhal_cim.descent
 import qhal_cim.kernels
+import qhal_cim.oracle
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
@@ -265,8 +266,8 @@ def test_a_run_is_a_ramp_and_as_many_returns_as_fit(num_steps):
 
 
 def test_returns_improve_on_one_long_ramp(monkeypatch):
-    problem = glass(200, 1)
-    oracle = Cim(dynamics="bsb", num_steps=800)
+    problem = glass(200, 3)
+    oracle = Cim(dynamics="bsb", num_steps=1000)
     with_returns = oracle.sample(problem, num_reads=100, seed=0).energies.mean()
     monkeypatch.setattr(Cycles, "of", lambda num_steps: Cycles(1.0, 0))
     assert with_returns < oracle.sample(problem, num_reads=100, seed=0).energies.mean() - 1
@@ -328,6 +329,28 @@ def test_quality_is_that_of_annealing_with_and_without_numba(
     annealed = SimulatedAnnealingSampler().sample(bqm, num_reads=60, num_sweeps=1000, seed=2)
     assert samples.energies[0] <= annealed.first.energy + 1e-6
     assert samples.energies.mean() <= share * annealed.first.energy
+
+
+@pytest.mark.parametrize("dynamics", ["portfolio", "dopo"])
+def test_the_kernel_can_be_chosen(dynamics, monkeypatch):
+    problem = torus(6, 1)
+    names = {}
+    for kernel in ("auto", "numba", "numpy"):
+        oracle = Cim(kernel=kernel, num_steps=50, dynamics=dynamics)
+        names[kernel] = oracle.sample(problem, num_reads=3, seed=0).info["kernel"]
+    if dynamics == "portfolio":
+        assert names == {"auto": "numba-sparse", "numba": "numba-sparse", "numpy": "numpy-sparse"}
+    else:
+        assert set(names.values()) == {"numpy-dopo"}
+    for name in ("advance_sparse", "record_sparse", "descend_sparse"):
+        monkeypatch.setattr(compiled, name, None)  # "numpy" must call none of them
+    Cim(kernel="numpy", num_steps=2, dynamics=dynamics).sample(problem, num_reads=3, seed=0)
+
+
+def test_asking_for_numba_without_having_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(qhal_cim.oracle, "compiled", None)
+    with pytest.raises(qhal.InputError, match=r"pip install 'qhal-cim\[fast\]'"):
+        Cim(kernel="numba")
 
 
 def test_without_numba_everything_still_imports():

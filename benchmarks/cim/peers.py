@@ -15,11 +15,11 @@ from itertools import product
 from typing import Any, ClassVar
 
 import numpy as np
-import qhal_cim.descent
-import qhal_cim.kernels
 import scipy.sparse as sp
 from instances import Instance
+from qhal_cim.forms import over_bits, over_spins
 from qhal_cim.oracle import Cim
+from qhal_cim.schedules import default_steps
 
 from qhal.problems.qubo import Qubo
 
@@ -46,6 +46,10 @@ class Solver(ABC):
             return f"{type(error).__name__}: {error}".splitlines()[0][:80]
         return None
 
+    def effort_for(self, instance: Instance) -> int:
+        """What `effort` is by default."""
+        return self.default_effort
+
     @abstractmethod
     def prepare(self, instance: Instance) -> Any:
         """The problem in the solver's own form."""
@@ -67,6 +71,10 @@ class QhalCim(Solver):
     probe_reads = 128
     settings = _grid(num_steps=[400, 1600], dynamics=["portfolio", "bsb", "cac"])
 
+    def effort_for(self, instance: Instance) -> int:
+        """See `Solver.effort_for`."""
+        return default_steps(over_spins(over_bits(self.prepare(instance))[0]))
+
     def prepare(self, instance: Instance) -> Qubo:
         """See `Solver.prepare`."""
         return Qubo.from_ising(instance.ising)
@@ -83,21 +91,7 @@ class QhalCimScipy(QhalCim):
 
     def sample(self, native: Qubo, reads: int, seed: int, setting: Setting) -> np.ndarray:
         """See `Solver.sample`."""
-        with _without_numba():
-            return super().sample(native, reads, seed, setting)
-
-
-@contextlib.contextmanager
-def _without_numba() -> Iterator[None]:
-    modules = (qhal_cim.kernels, qhal_cim.descent)
-    kept = [module.compiled for module in modules]
-    try:
-        for module in modules:
-            module.compiled = None
-        yield
-    finally:
-        for module, compiled in zip(modules, kept, strict=True):
-            module.compiled = compiled
+        return super().sample(native, reads, seed, {"kernel": "numpy"} | setting)
 
 
 class _Bqm(Solver):

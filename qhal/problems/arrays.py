@@ -72,7 +72,7 @@ def as_states(value: Any, num_variables: int, what: str = "states") -> States:
         raise InputError(
             f"{what} must have shape (num_reads, {num_variables}), but has {states.shape}."
         )
-    if states.dtype.kind not in "biuf" or not np.isin(states, (0, 1)).all():
+    if states.dtype.kind not in "biuf" or not ((states == 0) | (states == 1)).all():
         raise InputError(f"{what} must hold only the values 0 and 1.")
     return np.ascontiguousarray(states, dtype=np.int8)
 

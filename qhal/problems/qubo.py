@@ -12,7 +12,6 @@ from qhal.errors import InputError
 from qhal.problems.arrays import (
     FloatArray,
     Matrix,
-    States,
     as_scalar,
     as_square,
     as_states,
@@ -21,7 +20,8 @@ from qhal.problems.arrays import (
 )
 from qhal.problems.ising import Ising
 
-_BLOCK_ENTRIES = 2**22  # of states turned to floats at a time
+# States whose energies are computed at a time.
+_BLOCK = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,15 +93,13 @@ class Qubo:
 
     def energies(self, states: Any) -> FloatArray:
         """Exact energies (num_reads,) of `states` (num_reads, n) with values 0 and 1."""
-        checked = as_states(states, self.num_variables)
-        block = max(1, _BLOCK_ENTRIES // max(1, self.num_variables))
-        parts = [checked[start : start + block] for start in range(0, len(checked), block)]
-        return np.concatenate([self._energies(part) for part in parts] or [np.zeros(0)])
-
-    def _energies(self, states: States) -> FloatArray:
-        bits = states.astype(np.float64)
-        products = (self.matrix.T @ bits.T).T if self.is_sparse else bits @ self.matrix
-        return np.asarray(np.einsum("ij,ij->i", bits, products) + self.offset)
+        rows = as_states(states, self.num_variables)
+        energies = np.empty(len(rows))
+        for first in range(0, len(rows), _BLOCK):  # so that memory stays that of the states
+            bits = rows[first : first + _BLOCK].astype(np.float64)
+            products = (self.matrix.T @ bits.T).T if self.is_sparse else bits @ self.matrix
+            energies[first : first + _BLOCK] = np.einsum("ij,ij->i", bits, products)
+        return energies + self.offset
 
     def to_ising(self) -> Ising:
         """The same energies over spins s = 2x - 1."""

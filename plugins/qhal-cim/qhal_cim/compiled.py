@@ -33,7 +33,7 @@ def _update(x, y, force, num_cac, pump, constants):
         v += dt[w] * (v * (pump[w] - _f32(1) - v * v) + gain[w] * y[w] * force[w])
         v = min(max(v, -limit[w]), limit[w])
         error = y[w] * (_f32(1) - beta[w] * dt[w] * (v * v - target[w]))
-        y[w] = min(max(error, _f32(1e-3)), _f32(64))
+        y[w] = min(max(error, _f32(1e-3)), _f32(1000))
         x[w] = v
     # Views, because loops that do not start at 0 are not vectorised.
     position, momentum, f = x[num_cac:], y[num_cac:], force[num_cac:]
@@ -183,40 +183,89 @@ def record_dense(matrix, field, weight, x, first, last, best, best_energy):
     _keep(signs, energies, first, best, best_energy)
 
 
-_DESCENT = "int8[:,::1], float64[:,::1], float64[::1]"
+_DESCENT = "float64[::1], int8[:,::1], float64[:,::1], float64[::1]"
 
 
-@njit(f"void({_INT}, {_INT}, float64[::1], {_DESCENT})", cache=True)
-def descend_sparse(indptr, indices, data, bits, slopes, tolerance):
-    """Flip, replica by replica, until no single flip lowers the energy; `slopes` is Mx + l."""
+@njit(f"void({_INT}, {_INT}, float64[::1], {_DESCENT})", fastmath=True, cache=True)
+def descend_sparse(indptr, indices, data, largest, bits, slopes, tolerance):
+    """Descend, replica by replica, until no flip and no pair of flips lowers the energy.
+
+    `slopes` is Mx + l; `largest` is max_j |M_ij|. A pair can only gain if the loss by one of its
+    flips is less than their coupling.
+    """
     for r in range(bits.shape[0]):
         x, slope = bits[r], slopes[r]
         for _ in range(_PASSES):
-            improved = False
+            improved, single = False, False
             for i in range(x.size):
                 flip = 1 - 2 * x[i]
                 if flip * slope[i] < -tolerance[i]:
-                    improved = True
+                    single = True
                     x[i] += flip
                     for k in range(indptr[i], indptr[i + 1]):
                         slope[indices[k]] += flip * data[k]
-            if not improved:
-                break
-
-
-@njit(f"void(float64[:,::1], {_DESCENT})", cache=True)
-def descend_dense(matrix, bits, slopes, tolerance):
-    """As `descend_sparse`."""
-    for r in range(bits.shape[0]):
-        x, slope = bits[r], slopes[r]
-        for _ in range(_PASSES):
-            improved = False
+            if single:
+                continue
             for i in range(x.size):
                 flip = 1 - 2 * x[i]
-                if flip * slope[i] < -tolerance[i]:
-                    improved = True
-                    x[i] += flip
-                    for j in range(x.size):
-                        slope[j] += flip * matrix[i, j]
+                if flip * slope[i] >= largest[i]:
+                    continue
+                lowest, partner = 0.0, -1
+                for k in range(indptr[i], indptr[i + 1]):
+                    j = indices[k]
+                    change = (1 - 2 * x[j]) * (slope[j] + flip * data[k])
+                    if change < lowest:
+                        lowest, partner = change, j
+                if partner < 0 or flip * slope[i] + lowest >= -tolerance[i] - tolerance[partner]:
+                    continue
+                improved = True
+                for m in (i, partner):
+                    turn = 1 - 2 * x[m]
+                    x[m] += turn
+                    for k in range(indptr[m], indptr[m + 1]):
+                        slope[indices[k]] += turn * data[k]
             if not improved:
                 break
+
+
+@njit(f"void(float64[:,::1], {_DESCENT})", fastmath=True, cache=True)
+def descend_dense(matrix, largest, bits, slopes, tolerance):
+    """As `descend_sparse`."""
+    n = bits.shape[1]
+    flips = np.empty(n)
+    for r in range(bits.shape[0]):
+        x, slope = bits[r], slopes[r]
+        for j in range(n):
+            flips[j] = 1 - 2 * x[j]
+        for _ in range(_PASSES):
+            improved, single = False, False
+            for i in range(n):
+                if flips[i] * slope[i] < -tolerance[i]:
+                    single = True
+                    slope += flips[i] * matrix[i]
+                    flips[i] = -flips[i]
+            if single:
+                continue
+            for i in range(n):
+                if flips[i] * slope[i] >= largest[i]:
+                    continue
+                row, flip, lowest, partner = matrix[i], flips[i], 0.0, -1
+                for j in range(n):
+                    lowest = min(lowest, flips[j] * (slope[j] + flip * row[j]))
+                if flip * slope[i] + lowest >= -tolerance[i]:
+                    continue
+                lowest = 0.0
+                for j in range(n):
+                    change = flips[j] * (slope[j] + flip * row[j])
+                    if change < lowest and j != i:
+                        lowest, partner = change, j
+                if partner < 0 or flip * slope[i] + lowest >= -tolerance[i] - tolerance[partner]:
+                    continue
+                improved = True
+                for m in (i, partner):
+                    slope += flips[m] * matrix[m]
+                    flips[m] = -flips[m]
+            if not improved:
+                break
+        for j in range(n):
+            x[j] = 1 if flips[j] < 0 else 0

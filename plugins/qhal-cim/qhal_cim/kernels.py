@@ -4,7 +4,7 @@ With f = −∂E/∂s at the current positions x (rows of unit norm, `qhal_cim.f
 pump, ξ the gain, every row takes, on the newest values of all others,
 
 - ``"cac"``, chaotic amplitude control: x += dt [x (p − 1 − x²) + ξ e f], |x| <= 1.5 √a, then
-  e −= β dt e (x² − a), e in [1e-3, 64]. The error variables e correct the amplitude heterogeneity
+  e −= β dt e (x² − a), e in [1e-3, 1000]. The error variables e correct the amplitude heterogeneity
   that makes a plain coherent Ising machine solve another problem (T. Leleu, Y. Yamamoto,
   P. L. McMahon, K. Aihara, Phys. Rev. Lett. 122, 040607, 2019; T. Leleu et al., Commun. Phys. 4,
   266, 2021).
@@ -34,7 +34,7 @@ except ImportError:  # numba is the extra "fast"
     compiled = None
 
 _BLOCK = 32
-_ONE, _SMALLEST_ERROR, _LARGEST_ERROR = np.float32(1), np.float32(1e-3), np.float32(64)
+_ONE, _SMALLEST_ERROR, _LARGEST_ERROR = np.float32(1), np.float32(1e-3), np.float32(1000)
 
 
 @dataclass
@@ -79,9 +79,17 @@ class Kernel(ABC):
         """Keep the signs of replicas `first` to `last` - 1 that are their best so far."""
 
 
-def make_kernel(forces: Forces) -> Kernel:
-    """The fastest kernel available."""
-    if compiled is not None:
+KERNELS = ("auto", "numba", "numpy")
+
+
+def with_numba(kernel: str) -> bool:
+    """Whether `kernel`, one of `KERNELS`, is to be compiled code: ``"auto"``, if there is any."""
+    return compiled is not None and kernel != "numpy"
+
+
+def make_kernel(forces: Forces, kernel: str = "auto") -> Kernel:
+    """What advances batches under `forces`."""
+    if with_numba(kernel):
         return CompiledKernel(forces)
     return NumpyDenseKernel(forces) if forces.is_dense else NumpySparseKernel(forces)
 
@@ -117,6 +125,8 @@ class CompiledKernel(Kernel):
 
     def record(self, batch: Batch, first: int, last: int) -> None:
         """See `Kernel.record`."""
+        if first == last:
+            return
         forces = self._forces
         self._record(
             *self._matrix,
@@ -141,6 +151,8 @@ class _NumpyKernel(Kernel):
 
     def record(self, batch: Batch, first: int, last: int) -> None:
         """See `Kernel.record`."""
+        if first == last:
+            return
         signs = np.where(batch.x[:, first:last] > 0, np.float32(1), np.float32(-1))
         forces = self._matrix @ signs + 2 * self._field
         energies = -0.5 * np.einsum("i,ir,ir->r", self._weight, signs, forces)

@@ -7,12 +7,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
-# Steps between two looks at the clock.
-_CHUNK = 10
+from qhal_cim.forms import QuadraticForm
 
-# Seconds per read and coefficient, of the descent (until it has been measured) and of the exact
-# energies; and the share of the time limit that is planned with.
-_DESCENT_S, _ENERGIES_S, _SHARE = 3e-10, 1.5e-10, 0.97
+# Steps between two looks at the clock, and those planned at a time if there is no need to look.
+_CHUNK, _UNTIMED = 10, 500
+
+# Seconds per read: of the descent for each coefficient (until it has been measured), and of what
+# core does with the answer for each coefficient, dense or sparse, and for each variable.
+_DESCENT_S, _DENSE_S, _SPARSE_S, _STATES_S = 3e-10, 6e-11, 1e-9, 5e-9
+
+# The share of the time limit that is planned with, and the shortest run of a batch as a share of
+# it: rather than shorten its runs further, a call leaves out reads.
+_SHARE, _SHORTEST = 0.97, 1 / 16
 
 
 class Ramp:
@@ -20,6 +26,12 @@ class Ramp:
 
     def __init__(self) -> None:
         self._step_s: float | None = None
+
+    def steps(self, num_steps: int, end: float | None) -> int:
+        """How many steps a run that begins now will have, as far as is known."""
+        if end is None or self._step_s is None:
+            return num_steps
+        return max(1, min(num_steps, int((end - time.perf_counter()) / self._step_s)))
 
     def chunks(self, num_steps: int, end: float | None) -> Iterator[np.ndarray]:
         """The share of the run done, in [0, 1), before each step, a few steps at a time.
@@ -31,9 +43,9 @@ class Ramp:
         done, progress, began = 0, 0.0, time.perf_counter()
         while progress < 1 - 1e-9:
             stride = 1 / num_steps
-            chunk = 1 if self._step_s is None else _CHUNK
+            chunk = _UNTIMED if end is None else 1 if self._step_s is None else _CHUNK
             if end is not None and self._step_s is not None:
-                steps_left = max(1, int((end - time.perf_counter()) / self._step_s))
+                steps_left = self.steps(num_steps, end)
                 stride = max(stride, (1 - progress) / steps_left)
             steps = max(1, min(chunk, round((1 - progress) / stride)))
             yield progress + stride * np.arange(steps)
@@ -50,32 +62,41 @@ class Deadline:
     start : of `time.perf_counter`
     time_limit : or None
     num_reads : of the whole call
-    num_entries : coefficients of the problem
+    form : the problem
     """
 
     def __init__(
-        self, start: float, time_limit: float | None, num_reads: int, num_entries: int
+        self, start: float, time_limit: float | None, num_reads: int, form: QuadraticForm
     ) -> None:
-        self._descent_s = _DESCENT_S * num_entries
-        energies_s = _ENERGIES_S * num_entries * num_reads
-        self._end = None if time_limit is None else start + _SHARE * time_limit - energies_s
+        energy_s = (_DENSE_S if form.is_dense else _SPARSE_S) * form.num_entries
+        self._answer_s = energy_s + _STATES_S * form.num_variables
+        self._descent_s = _DESCENT_S * form.num_entries
+        self._reads, self._made = num_reads, 0
+        self._shortest_s = _SHORTEST * (time_limit or 0.0)
+        self._end = None if time_limit is None else start + _SHARE * time_limit
 
-    @property
-    def passed(self) -> bool:
-        """Whether there is no time left."""
-        return self._end is not None and time.perf_counter() >= self._end
+    def share(self, size: int, batches: int, setup_s: float) -> float | None:
+        """When the run of the next batch, of `size` reads, should end; None if whenever it likes.
 
-    def share(self, batches: int, reads: int, setup_s: float) -> float | None:
-        """When the run of the first of `batches` batches should end, with `reads` to come in all.
-
-        `setup_s` is the time that each further batch takes before its run.
+        It is the first of `batches` to come; each further one takes `setup_s` before its run.
         """
         if self._end is None:
             return None
         now = time.perf_counter()
-        others = reads * self._descent_s + (batches - 1) * setup_s
-        return now + max(self._end - now - others, 0.0) / batches
+        read_s = self._descent_s + self._answer_s
+        left = self._end - now - self._made * self._answer_s
+        others = (self._reads - self._made) * read_s + (batches - 1) * setup_s
+        run_s = max((left - others) / batches, self._shortest_s)
+        return now + max(min(run_s, left - size * read_s), 0.0)
 
-    def descended(self, reads: int, elapsed_s: float) -> None:
-        """Take note of how long the descent of `reads` reads took."""
-        self._descent_s = elapsed_s / reads
+    def allows(self, size: int, setup_s: float) -> bool:
+        """Whether there is time for a batch of `size` reads: the first is made in any case."""
+        if self._end is None or self._made == 0:
+            return True
+        after_s = (self._made + size) * self._answer_s + size * self._descent_s
+        return self._end - time.perf_counter() - after_s - setup_s > self._shortest_s / 4
+
+    def finished(self, size: int, descent_s: float) -> None:
+        """Take note of a batch of `size` reads, and of how long its descent took."""
+        self._made += size
+        self._descent_s = descent_s / size

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import dimod
@@ -14,6 +15,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 from qhal_cim import Cim, CimSampler
+from qhal_cim.forms import QuadraticForm
 from qhal_cim.ramp import Deadline
 
 import qhal
@@ -174,20 +176,58 @@ def test_no_time_left_means_fewer_reads_but_the_best_initial_state():
 
 
 def test_deadline_leaves_time_for_what_comes_after_the_dynamics():
+    form = QuadraticForm(np.zeros((3, 3)), np.zeros(3))
     now = time.perf_counter()
-    assert Deadline(now, None, 100, 10**6).share(1, 100, 0.0) is None
-    assert not Deadline(now, None, 100, 10**6).passed
-    assert Deadline(now - 11, 10, 100, 0).passed
-    deadline = Deadline(now, 10, 100, 0)
-    assert deadline.share(2, 100, 1.0) - now == pytest.approx((9.7 - 1) / 2, abs=0.1)
-    deadline.descended(50, 2.0)
-    assert deadline.share(1, 50, 1.0) - now == pytest.approx(9.7 - 2, abs=0.1)
+    assert Deadline(now, None, 100, form).share(100, 1, 0.0) is None
+    assert Deadline(now - 11, 10, 100, form).allows(50, 0.0)  # the first batch, in any case
+    deadline = Deadline(now, 10, 100, form)
+    assert deadline.share(50, 2, 1.0) - now == pytest.approx((9.7 - 1) / 2, abs=0.1)
+    deadline.finished(50, 2.0)
+    assert deadline.share(50, 1, 1.0) - now == pytest.approx(9.7 - 2, abs=0.1)
+    assert deadline.allows(50, 1.0)
+    assert not deadline.allows(50, 8.0)
+    late = Deadline(now - 11, 10, 100, form)
+    late.finished(50, 0.0)
+    assert not late.allows(50, 0.0)
 
 
-def test_time_limit_that_does_not_bind_changes_nothing():
+def test_runs_are_not_shortened_without_end_for_the_sake_of_more_reads():
+    form = QuadraticForm(np.zeros((3, 3)), np.zeros(3))
+    now = time.perf_counter()
+    deadline = Deadline(now, 16, 10**6, form)
+    assert deadline.share(128, 10**4, 0.0) - now == pytest.approx(1, abs=0.1)
+
+
+def test_many_reads_take_the_memory_of_their_states_and_of_a_batch():
+    qubo = random_qubo(60, 6, 0.1)
+    oracle = Cim(num_steps=1)
+    oracle.sample(qubo, num_reads=10, seed=0)
+    tracemalloc.start()
+    samples = oracle.sample(qubo, num_reads=100_000, seed=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert samples.states.shape == (100_000, 60)
+    assert peak < 5 * samples.states.nbytes + 10 * samples.energies.nbytes
+
+
+@pytest.mark.parametrize("dynamics", ["portfolio", "dopo"])
+def test_time_limit_holds_for_any_number_of_reads(dynamics):
+    qubo = random_qubo(300, 6, 0.05)
+    oracle = Cim(dynamics=dynamics)
+    oracle.sample(qubo, num_reads=10, seed=0, time_limit=0.1)
+    start = time.perf_counter()
+    samples = oracle.sample(qubo, num_reads=10**6, seed=0, time_limit=0.5)
+    assert time.perf_counter() - start < 1.0  # generous: other processes share this machine
+    assert 100 <= len(samples) < 10**6
+    assert len(samples.energies) == len(samples)
+
+
+@pytest.mark.parametrize("fields", ["target", "mean"])
+def test_time_limit_that_does_not_bind_changes_nothing(fields):
     qubo = random_qubo(40, 7)
-    free = Cim(num_steps=50).sample(qubo, num_reads=10, seed=3)
-    bound = Cim(num_steps=50).sample(qubo, num_reads=10, seed=3, time_limit=60)
+    oracle = Cim(num_steps=333, fields=fields)
+    free = oracle.sample(qubo, num_reads=10, seed=3)
+    bound = oracle.sample(qubo, num_reads=10, seed=3, time_limit=60)
     assert (free.states == bound.states).all()
 
 
@@ -197,7 +237,7 @@ def test_time_limit_that_does_not_bind_changes_nothing():
 def test_initial_states_are_never_lost(options):
     qubo = penalty_qubo(60, 8)
     good = Cim(num_steps=1000).sample(qubo, num_reads=50, seed=0).states[:3]
-    short = Cim(num_steps=2, **options)
+    short = Cim(num_steps=2, descent=False, **options)
     seeded = short.sample(qubo, num_reads=9, seed=1, initial_states=good)
     assert seeded.energies[0] <= qubo.energies(good).min()
     assert np.sort(seeded.energies)[2] <= qubo.energies(good).max()
@@ -230,6 +270,7 @@ def test_input_is_not_changed():
         ({"rounding": "up"}, "rounding must be one of stochastic"),
         ({"fields": "none"}, "fields must be one of target"),
         ({"descent": "yes"}, "descent must be True or False"),
+        ({"kernel": "cuda"}, "kernel must be one of auto, numba, numpy"),
         ({"bits": 8}, "no option 'bits'"),
         ({"profile": "qboson-55"}, "profile must be one of .*did you mean 'qboson-550'"),
         ({"profile": "qboson-550", "coefficient_bits": 12}, "has coefficients of 8 bits"),

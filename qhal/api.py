@@ -205,7 +205,7 @@ def train(
     known = inspect.signature(plan_training).parameters
     for option in architecture:
         if option not in known:
-            raise InputError(f"train has no option {option!r}{did_you_mean(option, known)}")
+            raise InputError(f"train has no option {option!r}{did_you_mean(option, known)}.")
     limits = Limits(iterations=iterations, time_limit=time_limit)
     solver = make_oracle(oracle, oracle_options)
     result = train_joint(

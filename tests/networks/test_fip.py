@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 
 from qhal.errors import InputError
-from qhal.networks import Network, encode_network, make_spec
+from qhal.networks import Network, SplineSpec, encode_network, make_spec
 from qhal.networks.counting import count_spins
 from qhal.networks.fip import distinct
 from qhal.networks.spec import Code
@@ -152,3 +152,21 @@ def test_a_regression_needs_a_loss_of_the_error() -> None:
 def test_the_formula_counts_what_the_encoder_builds(case: Case) -> None:
     counted = count_spins(case.spec, case.x, case.y, layout=case.layout)
     assert counted == case.encoded().num_spins
+
+
+@pytest.mark.parametrize("pieces", [4, 5, 8])
+def test_gates_shared_by_inner_parts_are_never_negative(pieces: int) -> None:
+    """Pieces of a tanh left and right of 0 share offsets that the reference has no part in."""
+    x, y = np.random.default_rng(0).random((3, 12)), np.array([0, 1, 1])
+    spline = SplineSpec(1, pieces)
+    spec = make_spec(x, ACTIVATIONS["tanh"], LOSSES["hinge"], hidden=1, spline=spline)
+    encoded = encode_network(spec, x, y)
+    rows = encoded.problem.constraints
+    gates = np.array([label.endswith("gate") for label in rows.labels])
+    both = gates & (np.diff(rows.linear.indptr) > 0) & (rows.products.sum(axis=1) > -2)
+    several = np.diff(rows.products.indptr) > 2
+    assert (both & several).any()
+    assert encode(encoded.problem).num_bits == encoded.problem.num_variables
+    bits = np.random.default_rng(1).integers(0, 2, (20_000, encoded.problem.num_variables))
+    quadratic = rows.quadratic
+    assert (rows.values(bits)[:, quadratic] >= rows.rhs[quadratic]).all()

@@ -43,7 +43,7 @@ def test_an_oracle_is_explained(qhal):
         "answers heuristic",
         "same seed same samples",
         "num_reads 100 samples per call",
-        "num_steps 500 time steps",
+        "num_steps none time steps",
         'rounding stochastic "stochastic" (redrawn',
         "coefficient_bits none None for double precision, or 2 to 24",
     ):

@@ -15,8 +15,6 @@ from itertools import product
 from typing import Any, ClassVar
 
 import numpy as np
-import qhal_cim.descent
-import qhal_cim.kernels
 import scipy.sparse as sp
 from instances import Instance
 from qhal_cim.oracle import Cim
@@ -83,21 +81,7 @@ class QhalCimScipy(QhalCim):
 
     def sample(self, native: Qubo, reads: int, seed: int, setting: Setting) -> np.ndarray:
         """See `Solver.sample`."""
-        with _without_numba():
-            return super().sample(native, reads, seed, setting)
-
-
-@contextlib.contextmanager
-def _without_numba() -> Iterator[None]:
-    modules = (qhal_cim.kernels, qhal_cim.descent)
-    kept = [module.compiled for module in modules]
-    try:
-        for module in modules:
-            module.compiled = None
-        yield
-    finally:
-        for module, compiled in zip(modules, kept, strict=True):
-            module.compiled = compiled
+        return super().sample(native, reads, seed, {"kernel": "numpy"} | setting)
 
 
 class _Bqm(Solver):

@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from qhal_cim.forms import QuadraticForm
-from qhal_cim.kernels import compiled
+from qhal_cim.kernels import compiled, with_numba
 
 # Flips that gain no more than rounding errors could go on for ever; descents take a few passes.
 _PASSES = 100
 
 
-def descend(form: QuadraticForm, bits: np.ndarray) -> np.ndarray:
+def descend(form: QuadraticForm, bits: np.ndarray, kernel: str = "auto") -> np.ndarray:
     """Flip the bits of states (num_reads, n) until no flip or pair of flips lowers the energy.
 
     Works over x in {0, 1} rather than over spins: there a large coefficient that is switched off
@@ -26,7 +26,7 @@ def descend(form: QuadraticForm, bits: np.ndarray) -> np.ndarray:
     products = states @ form.matrix if form.is_dense else (form.matrix @ states.T).T
     slopes = np.ascontiguousarray(products) + form.linear
     tolerance = 1e-13 * np.abs(form.linear)
-    if compiled is None:
+    if not with_numba(kernel):
         _descend_all(form, bits, slopes, tolerance)
     elif form.is_dense:
         matrix = np.ascontiguousarray(form.matrix)

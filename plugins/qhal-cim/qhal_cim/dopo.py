@@ -120,7 +120,7 @@ class Pulses:
 
 
 class Oscillators:
-    """A network of oscillators programmed with a form over spins.
+    """The `Machine` of ``"dopo"``: a network of oscillators.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ class Oscillators:
     ) -> tuple[np.ndarray, int]:
         """Signs of c after the last round trip, (num_replicas, n) int8, and how many there were.
 
-        For `end` and `given` see `qhal_cim.simulation.Machine.run`. The given states are the first
+        For the parameters see `qhal_cim.machine.Machine.run`. The given states are the first
         replicas; one that has come to a higher energy is put back.
         """
         pulses = self.vacuum(num_replicas, rng)

@@ -13,6 +13,9 @@ import scipy.sparse as sp
 # with all n² entries, in order, are faster than with the present ones only.
 DENSE_SHARE = 0.35
 
+# Up to this size everything is dense: products take less time than a sparse matrix to set up.
+_SMALL = 32
+
 # Coefficients below this are zero: 1 / norm of a row must stay finite.
 _SMALLEST = 1e-290
 
@@ -52,7 +55,14 @@ class QuadraticForm:
 
     def reach(self) -> np.ndarray:
         """Σ_j |M_ij|, shape (n,)."""
-        return _sizes_summed(self.matrix)
+        if self.is_dense:
+            return np.concatenate([np.abs(block).sum(axis=1) for block in _blocks(self.matrix)])
+        return np.bincount(self.rows, np.abs(self.matrix.data), self.num_variables)
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """The row of each entry of a sparse `matrix`."""
+        return np.repeat(np.arange(self.num_variables), np.diff(self.matrix.indptr))
 
     @cached_property
     def largest(self) -> np.ndarray:
@@ -61,9 +71,8 @@ class QuadraticForm:
             return np.concatenate(
                 [np.abs(b).max(axis=1, initial=0.0) for b in _blocks(self.matrix)]
             )
-        rows = np.repeat(np.arange(self.num_variables), np.diff(self.matrix.indptr))
         largest = np.zeros(self.num_variables)
-        np.maximum.at(largest, rows, np.abs(self.matrix.data))
+        np.maximum.at(largest, self.rows, np.abs(self.matrix.data))
         return largest
 
     def pairs(self) -> np.ndarray:
@@ -82,6 +91,8 @@ def over_bits(qubo: Any) -> tuple[QuadraticForm, float]:
     unit = 1e28 if largest > 1e280 else 1e-200 if 0 < largest < 1e-100 else 1.0
     if unit != 1:
         upper = upper / unit
+    if sp.issparse(upper) and upper.shape[0] <= _SMALL:
+        upper = upper.toarray()
     linear = np.array(upper.diagonal())
     linear[np.abs(linear) < _SMALLEST] = 0
     if sp.issparse(upper):
@@ -97,7 +108,11 @@ def over_bits(qubo: Any) -> tuple[QuadraticForm, float]:
 def over_spins(bits: QuadraticForm) -> QuadraticForm:
     """The same form over s = 2x - 1, up to a constant."""
     quarter = bits.matrix / 4
-    return QuadraticForm(quarter, bits.linear / 2 + np.asarray(quarter.sum(axis=1)))
+    if bits.is_dense:
+        sums = quarter.sum(axis=1)
+    else:
+        sums = np.bincount(bits.rows, quarter.data, bits.num_variables)
+    return QuadraticForm(quarter, bits.linear / 2 + sums)
 
 
 def with_ancilla(spins: QuadraticForm) -> QuadraticForm:
@@ -119,7 +134,7 @@ def _stored(matrix: Any, linear: np.ndarray) -> QuadraticForm:
         matrix.sort_indices()
         dense = matrix.nnz > DENSE_SHARE * n * n
         return QuadraticForm(matrix.toarray() if dense else matrix, linear)
-    dense = n <= 16 or np.count_nonzero(matrix) > DENSE_SHARE * n * n
+    dense = n <= _SMALL or np.count_nonzero(matrix) > DENSE_SHARE * n * n
     return QuadraticForm(matrix if dense else sp.csr_array(matrix), linear)
 
 
@@ -156,13 +171,12 @@ class Forces:
             matrix: Any = np.empty(form.matrix.shape, np.float32)
             np.multiply(form.matrix, scale[:, np.newaxis], out=matrix, casting="same_kind")
         else:
-            rows = np.repeat(scale, np.diff(form.matrix.indptr))
-            data = (form.matrix.data * rows).astype(np.float32)
+            data = (form.matrix.data * scale[form.rows]).astype(np.float32)
             matrix = sp.csr_array(
                 (data, form.matrix.indices.astype(np.int32), form.matrix.indptr.astype(np.int32)),
                 shape=form.matrix.shape,
             )
-        reach = _sizes_summed(matrix)
+        reach = form.reach() * np.abs(scale)
         # A field beyond the sum of its row's couplings decides the spin; twice that is plenty.
         limit = 2.0 * reach + 1.0
         field = np.clip(form.linear * scale, -limit, limit).astype(np.float32)
@@ -178,8 +192,7 @@ def _row_norms(form: QuadraticForm) -> np.ndarray:
     n = form.num_variables
     if form.is_dense:
         return np.concatenate([_norms(block) for block in _blocks(form.matrix)])
-    rows = np.repeat(np.arange(n), np.diff(form.matrix.indptr))
-    largest = form.largest
+    rows, largest = form.rows, form.largest
     ratios = form.matrix.data / largest[rows]
     return largest * np.sqrt(np.bincount(rows, ratios * ratios, minlength=n))
 
@@ -188,13 +201,6 @@ def _norms(rows: np.ndarray) -> np.ndarray:
     largest = np.abs(rows).max(axis=1, initial=0.0)
     ratios = rows / np.where(largest > 0, largest, 1.0)[:, np.newaxis]
     return largest * np.sqrt(np.einsum("ij,ij->i", ratios, ratios))
-
-
-def _sizes_summed(matrix: Any) -> np.ndarray:
-    """Σ_j |M_ij|."""
-    if sp.issparse(matrix):
-        return np.asarray(abs(matrix).sum(axis=1))
-    return np.concatenate([np.abs(block).sum(axis=1) for block in _blocks(matrix)])
 
 
 def _blocks(matrix: np.ndarray) -> list[np.ndarray]:

@@ -79,9 +79,17 @@ class Kernel(ABC):
         """Keep the signs of replicas `first` to `last` - 1 that are their best so far."""
 
 
-def make_kernel(forces: Forces) -> Kernel:
-    """The fastest kernel available."""
-    if compiled is not None:
+KERNELS = ("auto", "numba", "numpy")
+
+
+def with_numba(kernel: str) -> bool:
+    """Whether `kernel`, one of `KERNELS`, is to be compiled code: ``"auto"``, if there is any."""
+    return compiled is not None and kernel != "numpy"
+
+
+def make_kernel(forces: Forces, kernel: str = "auto") -> Kernel:
+    """What advances batches under `forces`."""
+    if with_numba(kernel):
         return CompiledKernel(forces)
     return NumpyDenseKernel(forces) if forces.is_dense else NumpySparseKernel(forces)
 
@@ -117,6 +125,8 @@ class CompiledKernel(Kernel):
 
     def record(self, batch: Batch, first: int, last: int) -> None:
         """See `Kernel.record`."""
+        if first == last:
+            return
         forces = self._forces
         self._record(
             *self._matrix,
@@ -141,6 +151,8 @@ class _NumpyKernel(Kernel):
 
     def record(self, batch: Batch, first: int, last: int) -> None:
         """See `Kernel.record`."""
+        if first == last:
+            return
         signs = np.where(batch.x[:, first:last] > 0, np.float32(1), np.float32(-1))
         forces = self._matrix @ signs + 2 * self._field
         energies = -0.5 * np.einsum("i,ir,ir->r", self._weight, signs, forces)

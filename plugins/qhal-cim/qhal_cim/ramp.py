@@ -9,8 +9,8 @@ import numpy as np
 
 from qhal_cim.forms import QuadraticForm
 
-# Steps between two looks at the clock.
-_CHUNK = 10
+# Steps between two looks at the clock, and those planned at a time if there is no need to look.
+_CHUNK, _UNTIMED = 10, 500
 
 # Seconds per read: of the descent for each coefficient (until it has been measured), and of what
 # core does with the answer for each coefficient, dense or sparse, and for each variable.
@@ -27,6 +27,12 @@ class Ramp:
     def __init__(self) -> None:
         self._step_s: float | None = None
 
+    def steps(self, num_steps: int, end: float | None) -> int:
+        """How many steps a run that begins now will have, as far as is known."""
+        if end is None or self._step_s is None:
+            return num_steps
+        return max(1, min(num_steps, int((end - time.perf_counter()) / self._step_s)))
+
     def chunks(self, num_steps: int, end: float | None) -> Iterator[np.ndarray]:
         """The share of the run done, in [0, 1), before each step, a few steps at a time.
 
@@ -37,9 +43,9 @@ class Ramp:
         done, progress, began = 0, 0.0, time.perf_counter()
         while progress < 1 - 1e-9:
             stride = 1 / num_steps
-            chunk = 1 if self._step_s is None else _CHUNK
+            chunk = _UNTIMED if end is None else 1 if self._step_s is None else _CHUNK
             if end is not None and self._step_s is not None:
-                steps_left = max(1, int((end - time.perf_counter()) / self._step_s))
+                steps_left = self.steps(num_steps, end)
                 stride = max(stride, (1 - progress) / steps_left)
             steps = max(1, min(chunk, round((1 - progress) / stride)))
             yield progress + stride * np.arange(steps)

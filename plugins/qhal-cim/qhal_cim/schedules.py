@@ -10,6 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qhal_cim.forms import QuadraticForm
+
+# Neighbours per spin up to which a graph counts as one of low degree.
+_FEW_NEIGHBOURS = 8
+
+
+# Of `Cycles`: the first ramp's share of a run, the steps of a return, the share of the ramp at
+# which it begins and the size of the positions it begins with.
+FIRST, RETURN_STEPS, TURN, RETURN_SIZE = 0.4, 100, 0.1, 0.1
+
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
@@ -58,13 +68,64 @@ BSB_EAGER = Schedule(
 )
 
 
-def chosen(dynamics: str, has_fields: bool) -> tuple[Schedule, ...]:
-    """The schedules that the replicas of a run share out among themselves.
+@dataclass(frozen=True)
+class Cycles:
+    """How replicas of ``"bsb"`` spend a run: a ramp, then returns to their best state.
 
-    Without fields the problem is a pure spin glass or Max-Cut, where `BSB_EAGER` only loses.
+    A bifurcation that has settled does not move again, however long the run. So it is taken back,
+    from the best signs so far, to a pump at which it can still rearrange what is loosely held, and
+    ramped again, as in reverse annealing.
+
+    Parameters
+    ----------
+    first : share of the run that the first ramp takes
+    count : how many returns follow
     """
-    ballistic = (BSB, BSB_EAGER) if has_fields else (BSB,)
-    return {"portfolio": (CAC, *ballistic), "cac": (CAC,), "bsb": ballistic}[dynamics]
+
+    first: float
+    count: int
+
+    @classmethod
+    def of(cls, num_steps: int) -> Cycles:
+        """Those of a run of so many steps."""
+        count = int((1 - FIRST) * num_steps / RETURN_STEPS)
+        return cls(FIRST if count else 1.0, count)
+
+    def at(self, progress: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The number of the ramp, 0 being the first, and the share of the ramp done."""
+        each = (1 - self.first) / max(self.count, 1)
+        number = np.floor((progress - self.first) / (each or 1.0) + 1e-9).astype(int) + 1
+        number = np.clip(number, 0, self.count)
+        since = progress - np.where(number > 0, self.first + (number - 1) * each, 0.0)
+        share = since / np.where(number > 0, each or 1.0, self.first)
+        return number, np.where(number > 0, TURN + (1 - TURN) * share, share)
+
+
+def chosen(dynamics: str, form: QuadraticForm) -> tuple[Schedule, ...]:
+    """The schedules that the replicas of a run share out among themselves, evenly.
+
+    Without fields the problem is a pure spin glass or Max-Cut, where `BSB_EAGER` only loses. `CAC`
+    is as good as the others where spins have few neighbours, and elsewhere finds what they miss.
+    """
+    if dynamics == "cac":
+        return (CAC,)
+    ballistic = (BSB, BSB_EAGER) if form.has_linear else (BSB,)
+    if dynamics == "bsb":
+        return ballistic
+    if form.num_entries <= _FEW_NEIGHBOURS * form.num_variables:
+        return (CAC, *ballistic)
+    return (CAC, *ballistic, *ballistic) if form.has_linear else (CAC, BSB, BSB, BSB)
+
+
+def default_steps(form: QuadraticForm) -> int:
+    """How many steps a run of ``"cac"`` and ``"bsb"`` has if nothing is said.
+
+    Large spin glasses pay longer runs back; under fields, 500 steps are enough at all sizes.
+    """
+    if form.has_linear:
+        return 500
+    n = form.num_variables
+    return min(max(n // 2 if form.is_dense else n, 500), 2000)
 
 
 @dataclass(frozen=True)
@@ -91,7 +152,8 @@ class Replicas:
         cls, schedules: tuple[Schedule, ...], num_replicas: int, num_seeded: int = 0
     ) -> Replicas:
         """Share `num_replicas` out evenly; `num_seeded` of them, spread out, are seeded."""
-        kinds = np.arange(num_replicas) * len(schedules) // num_replicas
+        places = np.arange(num_replicas) * len(schedules) + len(schedules) // 2
+        kinds = places // num_replicas
         seeded = np.zeros(num_replicas, dtype=bool)
         seeded[np.arange(num_seeded) * num_replicas // max(num_seeded, 1)] = True
         table = [
@@ -102,10 +164,14 @@ class Replicas:
         constants = np.array(table, dtype=np.float32)[kinds].T
         return cls(schedules, kinds, seeded, int(is_cac[kinds].sum()), constants.copy(order="C"))
 
-    def pump_at(self, progress: np.ndarray) -> np.ndarray:
-        """The pump parameters at `progress` (steps,): (steps, R) float32."""
-        late = 0.5 + 0.5 * progress
-        ramps = [s.pump_at(share) for share in (progress, late) for s in self.schedules]
+    def pump_at(self, progress: np.ndarray, returning: np.ndarray) -> np.ndarray:
+        """The pump parameters, (steps, R) float32.
+
+        `progress` (steps,) is the share of the run done, `returning` that of the ramp under way.
+        """
+        own = [progress if s.dynamics == "cac" else returning for s in self.schedules]
+        ramps = [s.pump_at(u) for s, u in zip(self.schedules, own, strict=True)]
+        ramps += [s.pump_at(0.5 + 0.5 * u) for s, u in zip(self.schedules, own, strict=True)]
         table = np.array(ramps, dtype=np.float32)
         columns = self.kinds + len(self.schedules) * self.seeded
         return np.ascontiguousarray(table[columns].T)

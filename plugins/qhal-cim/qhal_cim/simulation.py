@@ -1,4 +1,4 @@
-"""One machine: given coefficients, it runs batches of replicas from noise to spins."""
+"""The fast machine: given coefficients, it runs batches of replicas from noise to spins."""
 
 from __future__ import annotations
 
@@ -7,28 +7,34 @@ import numpy as np
 from qhal_cim.forms import Forces, QuadraticForm, with_ancilla
 from qhal_cim.kernels import Batch, make_kernel
 from qhal_cim.ramp import Ramp
-from qhal_cim.schedules import Replicas, Schedule
+from qhal_cim.schedules import RETURN_SIZE, Cycles, Replicas, Schedule
+
+# Steps between two looks at the signs of the replicas of "cac", which wander.
+_LOOK = 10
 
 FIELDS = ("target", "mean", "ancilla")
 
 
-class Machine:
-    """A coherent Ising machine programmed with a form over spins.
+class Simulation:
+    """The `Machine` of ``"cac"`` and ``"bsb"``.
 
     Parameters
     ----------
     form : over s in {-1, +1}^n
     fields : ``"target"``, ``"mean"`` or ``"ancilla"``; see `qhal_cim.oracle.Cim`
     schedules : shared out over the replicas
+    kernel : ``"auto"``, ``"numba"`` or ``"numpy"``
     """
 
-    def __init__(self, form: QuadraticForm, fields: str, schedules: tuple[Schedule, ...]) -> None:
+    def __init__(
+        self, form: QuadraticForm, fields: str, schedules: tuple[Schedule, ...], kernel: str
+    ) -> None:
         self._size = form.num_variables
         self._ancilla = fields == "ancilla" and form.has_linear
         self._mean = fields == "mean"
         self._schedules = schedules
         self._ramp = Ramp()
-        self.kernel = make_kernel(Forces.of(with_ancilla(form) if self._ancilla else form))
+        self.kernel = make_kernel(Forces.of(with_ancilla(form) if self._ancilla else form), kernel)
 
     def run(
         self,
@@ -38,27 +44,50 @@ class Machine:
         end: float | None,
         given: np.ndarray,
     ) -> tuple[np.ndarray, int]:
-        """Spins, (num_replicas, n) int8, and the number of steps taken.
-
-        The run takes `num_steps`, or as many as are done at `end` (of `time.perf_counter`): then
-        the ramps are shortened, not cut off. The replicas of the spin states `given` start from
-        them with their pump half-way up, and never return anything worse.
-        """
+        """See `Machine.run`."""
         replicas = Replicas.share(self._schedules, num_replicas, len(given))
         batch = self._begin(replicas, rng, given)
-        done = 0
+        ramp, done = 0, 0
         for progress in self._ramp.chunks(num_steps, end):
-            if self._mean:
-                np.abs(batch.x).mean(axis=0, out=batch.amplitude)
-            self.kernel.advance(batch, replicas.pump_at(progress))
-            self.kernel.record(batch, 0, replicas.num_cac)
+            if done <= 1:  # by then the time of a step is known
+                cycles = Cycles.of(self._ramp.steps(num_steps, end))
+            numbers, shares = cycles.at(progress)
+            pump = replicas.pump_at(progress, shares)
+            for number in range(ramp, int(numbers[-1]) + 1):
+                if number > ramp:
+                    self._return(batch, rng)
+                first, last = np.searchsorted(numbers, (number, number + 1)).tolist()
+                self._advance(batch, pump[first:last], done + first)
+            ramp = int(numbers[-1])
             done += progress.size
-        self.kernel.record(batch, replicas.num_cac, num_replicas)
+        self.kernel.record(batch, 0, num_replicas)
         return self._read(batch), done
+
+    def _advance(self, batch: Batch, pump: np.ndarray, done: int) -> None:
+        """Advance by the steps of `pump`, after `done` steps of the run."""
+        while len(pump):
+            if self._mean and done % _LOOK == 0:
+                np.abs(batch.x).mean(axis=0, out=batch.amplitude)
+            count = _LOOK - done % _LOOK
+            self.kernel.advance(batch, pump[:count])
+            done += len(pump[:count])
+            pump = pump[count:]
+            if done % _LOOK == 0:
+                self.kernel.record(batch, 0, batch.replicas.num_cac)
+
+    def _return(self, batch: Batch, rng: np.random.Generator) -> None:
+        """Take the replicas of ``"bsb"`` back to the best of their states so far."""
+        first, last = batch.replicas.num_cac, batch.replicas.kinds.size
+        if first == last:
+            return
+        self.kernel.record(batch, first, last)
+        sizes = rng.random((len(batch.x), last - first), dtype=np.float32)
+        batch.x[:, first:] = batch.best[:, first:] * (np.float32(RETURN_SIZE) * sizes)
+        batch.y[:, first:] = 0
 
     @property
     def kernel_name(self) -> str:
-        """What computes the dynamics."""
+        """See `Machine.kernel_name`."""
         return self.kernel.name
 
     def _begin(self, replicas: Replicas, rng: np.random.Generator, given: np.ndarray) -> Batch:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import qhal_cim.descent
 import qhal_cim.kernels
+import qhal_cim.oracle
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +20,18 @@ from qhal_cim.kernels import (
     NumpySparseKernel,
     greedy_colours,
 )
-from qhal_cim.schedules import BSB, CAC, Replicas, chosen
+from qhal_cim.schedules import (
+    BSB,
+    BSB_EAGER,
+    CAC,
+    FIRST,
+    RETURN_STEPS,
+    TURN,
+    Cycles,
+    Replicas,
+    chosen,
+    default_steps,
+)
 
 import qhal
 
@@ -43,6 +55,10 @@ def batch(replicas, n, seed):
     return result
 
 
+def whole_ramp(replicas):
+    return replicas.pump_at(np.linspace(0, 1, 12), np.linspace(0, 1, 12))
+
+
 @pytest.fixture
 def without_numba(monkeypatch):
     monkeypatch.setattr(qhal_cim.kernels, "compiled", None)
@@ -54,8 +70,8 @@ def without_numba(monkeypatch):
 @pytest.mark.parametrize("columns", [1, 9])
 def test_dense_kernels_agree(dynamics, n, columns):
     forces = Forces.of(random_form(n, n))
-    replicas = Replicas.share(chosen(dynamics, True), columns)
-    pump = replicas.pump_at(np.linspace(0, 1, 12))
+    replicas = Replicas.share(chosen(dynamics, random_form(n, n)), columns)
+    pump = whole_ramp(replicas)
     one, two = batch(replicas, n, 1), batch(replicas, n, 1)
     for kernel, state in ((CompiledKernel(forces), one), (NumpyDenseKernel(forces), two)):
         kernel.advance(state, pump)
@@ -72,8 +88,8 @@ def test_sparse_kernels_agree_in_the_same_order(n):
     order = fallback.order
     sorted_form = QuadraticForm(form.matrix[order][:, order].tocsr(), form.linear[order])
     kernel = CompiledKernel(Forces.of(sorted_form))
-    replicas = Replicas.share(chosen("portfolio", True), 10)
-    pump = replicas.pump_at(np.linspace(0, 1, 12))
+    replicas = Replicas.share(chosen("portfolio", form), 10)
+    pump = whole_ramp(replicas)
     one, two = batch(replicas, n, 2), batch(replicas, n, 2)
     fallback.advance(one, pump)
     kernel.advance(two, pump)
@@ -86,8 +102,8 @@ def test_sparse_kernels_agree_in_the_same_order(n):
 def test_sparse_and_dense_storage_agree():
     form = random_form(50, 3)
     sparse = QuadraticForm(sp.csr_array(form.matrix), form.linear)
-    replicas = Replicas.share(chosen("portfolio", True), 8)
-    pump = replicas.pump_at(np.linspace(0, 1, 12))
+    replicas = Replicas.share(chosen("portfolio", form), 8)
+    pump = whole_ramp(replicas)
     one, two = batch(replicas, 50, 4), batch(replicas, 50, 4)
     CompiledKernel(Forces.of(form)).advance(one, pump)
     CompiledKernel(Forces.of(sparse)).advance(two, pump)
@@ -214,7 +230,8 @@ def test_descent_exchanges_what_a_penalty_holds(use_numba, request):
 
 def test_pumps_are_ramps_and_seeded_replicas_start_half_way():
     replicas = Replicas.share((CAC, BSB), 10, num_seeded=2)
-    pump = replicas.pump_at(np.array([0.0, 0.5, 1.0]))
+    share = np.array([0.0, 0.5, 1.0])
+    pump = replicas.pump_at(share, share)
     assert pump.dtype == np.float32
     assert replicas.num_cac == 5
     assert replicas.seeded.sum() == 2
@@ -223,6 +240,60 @@ def test_pumps_are_ramps_and_seeded_replicas_start_half_way():
     np.testing.assert_allclose(pump[0, fresh], [CAC.pump[0]] * 4 + [BSB.pump[0]] * 4)
     np.testing.assert_allclose(pump[2], [CAC.pump[1]] * 5 + [BSB.pump[1]] * 5, rtol=1e-6)
     np.testing.assert_allclose(pump[0, ~fresh], pump[1][[1, 6]], rtol=1e-6)
+
+
+def test_only_ballistic_replicas_return():
+    replicas = Replicas.share((CAC, BSB), 4)
+    pump = replicas.pump_at(np.array([0.8]), np.array([0.1]))[0]
+    np.testing.assert_allclose(pump[:2], CAC.pump_at(np.array(0.8)), rtol=1e-6)
+    np.testing.assert_allclose(pump[2:], BSB.pump_at(np.array(0.1)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("num_steps", [1, 100, 500, 2000])
+def test_a_run_is_a_ramp_and_as_many_returns_as_fit(num_steps):
+    cycles = Cycles.of(num_steps)
+    assert cycles.count == int((1 - FIRST) * num_steps / RETURN_STEPS)
+    numbers, shares = cycles.at(np.arange(num_steps) / num_steps)
+    assert sorted(set(numbers)) == list(range(cycles.count + 1))
+    assert (np.diff(numbers) >= 0).all()
+    for number in range(cycles.count + 1):
+        ramp = shares[numbers == number]
+        assert ramp[0] == pytest.approx(TURN if number else 0.0, abs=2 / RETURN_STEPS)
+        assert (np.diff(ramp) > 0).all()
+        assert ramp[-1] < 1
+        if num_steps > 1:
+            assert ramp[-1] > 0.98
+
+
+def test_returns_improve_on_one_long_ramp(monkeypatch):
+    problem = glass(200, 3)
+    oracle = Cim(dynamics="bsb", num_steps=1000)
+    with_returns = oracle.sample(problem, num_reads=100, seed=0).energies.mean()
+    monkeypatch.setattr(Cycles, "of", lambda num_steps: Cycles(1.0, 0))
+    assert with_returns < oracle.sample(problem, num_reads=100, seed=0).energies.mean() - 1
+
+
+def test_schedules_and_steps_follow_from_the_problem():
+    def graph(n, degree, field):
+        pairs = sp.diags_array(
+            [np.ones(n - k) for k in range(1, degree + 1)], offsets=list(range(1, degree + 1))
+        )
+        return QuadraticForm(sp.csr_array(pairs + pairs.T), np.full(n, field))
+
+    few, many, fields = graph(900, 2, 0.0), graph(900, 10, 0.0), graph(900, 10, 1.0)
+    assert BSB_EAGER in chosen("portfolio", fields)
+    assert BSB_EAGER not in chosen("portfolio", many) + chosen("portfolio", few)
+    assert chosen("portfolio", few).count(CAC) / len(chosen("portfolio", few)) == 0.5
+    assert chosen("portfolio", many).count(CAC) / len(chosen("portfolio", many)) == 0.25
+    assert chosen("cac", many) == (CAC,)
+    assert [default_steps(graph(n, 3, 0.0)) for n in (9, 900, 9000)] == [500, 900, 2000]
+    assert default_steps(fields) == 500
+    assert default_steps(QuadraticForm(np.ones((1500, 1500)), np.zeros(1500))) == 750
+
+
+def test_a_lone_read_is_ballistic():
+    assert Replicas.share((CAC, BSB, BSB, BSB), 1).num_cac == 0
+    assert Replicas.share((CAC, BSB, BSB, BSB), 100).num_cac == 25
 
 
 # Spin glasses with free choice of size; 600 reads of 1000 sweeps of simulated annealing gave the
@@ -258,6 +329,28 @@ def test_quality_is_that_of_annealing_with_and_without_numba(
     annealed = SimulatedAnnealingSampler().sample(bqm, num_reads=60, num_sweeps=1000, seed=2)
     assert samples.energies[0] <= annealed.first.energy + 1e-6
     assert samples.energies.mean() <= share * annealed.first.energy
+
+
+@pytest.mark.parametrize("dynamics", ["portfolio", "dopo"])
+def test_the_kernel_can_be_chosen(dynamics, monkeypatch):
+    problem = torus(6, 1)
+    names = {}
+    for kernel in ("auto", "numba", "numpy"):
+        oracle = Cim(kernel=kernel, num_steps=50, dynamics=dynamics)
+        names[kernel] = oracle.sample(problem, num_reads=3, seed=0).info["kernel"]
+    if dynamics == "portfolio":
+        assert names == {"auto": "numba-sparse", "numba": "numba-sparse", "numpy": "numpy-sparse"}
+    else:
+        assert set(names.values()) == {"numpy-dopo"}
+    for name in ("advance_sparse", "record_sparse", "descend_sparse"):
+        monkeypatch.setattr(compiled, name, None)  # "numpy" must call none of them
+    Cim(kernel="numpy", num_steps=2, dynamics=dynamics).sample(problem, num_reads=3, seed=0)
+
+
+def test_asking_for_numba_without_having_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(qhal_cim.oracle, "compiled", None)
+    with pytest.raises(qhal.InputError, match=r"pip install 'qhal-cim\[fast\]'"):
+        Cim(kernel="numba")
 
 
 def test_without_numba_everything_still_imports():

@@ -17,7 +17,9 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 from instances import Instance
+from qhal_cim.forms import over_bits, over_spins
 from qhal_cim.oracle import Cim
+from qhal_cim.schedules import default_steps
 
 from qhal.problems.qubo import Qubo
 
@@ -44,6 +46,10 @@ class Solver(ABC):
             return f"{type(error).__name__}: {error}".splitlines()[0][:80]
         return None
 
+    def effort_for(self, instance: Instance) -> int:
+        """What `effort` is by default."""
+        return self.default_effort
+
     @abstractmethod
     def prepare(self, instance: Instance) -> Any:
         """The problem in the solver's own form."""
@@ -64,6 +70,10 @@ class QhalCim(Solver):
     effort, default_effort = "num_steps", 500
     probe_reads = 128
     settings = _grid(num_steps=[400, 1600], dynamics=["portfolio", "bsb", "cac"])
+
+    def effort_for(self, instance: Instance) -> int:
+        """See `Solver.effort_for`."""
+        return default_steps(over_spins(over_bits(self.prepare(instance))[0]))
 
     def prepare(self, instance: Instance) -> Qubo:
         """See `Solver.prepare`."""

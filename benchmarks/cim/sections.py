@@ -203,7 +203,11 @@ def dense_glass(lab: Lab) -> Any:
         if not BSB.missing:
             ours = next(c for c in done if c.name == "qhal-cim, default")
             factor = np.median(done[0].cpu_per_read) / np.median(ours.cpu_per_read) / 5
-            fifth = Contender(OURS, "1/5 of BSB", {"num_steps": max(1, int(0.85 * factor * 500))})
+            fifth = Contender(
+                OURS,
+                "1/5 of BSB",
+                {"num_steps": max(1, int(0.85 * factor * OURS.effort_for(instance)))},
+            )
             done += interleave(instance, [fifth], repeats=1, call_s=1e3, budget_s=0.0, reads=64)
         best = min(c.energies.min() for c in done)
         for contender in done:
@@ -276,7 +280,7 @@ def time_against_gap(lab: Lab) -> Any:
         for solver in (OURS, OURS_SCIPY, *lab.peers):
             base = {} if lab.quick else dict(tune(solver, instance.family, lab.tuned))
             for factor in (0.1, 0.3, 1.0, 3.0):
-                effort = max(1, int(factor * base.get(solver.effort, solver.default_effort)))
+                effort = max(1, int(factor * base.get(solver.effort, solver.effort_for(instance))))
                 if "time_step" in base and solver.effort == "max_steps":
                     effort = max(1, int(factor * 1000))
                 contenders.append(Contender(solver, f"{factor:g}", base | {solver.effort: effort}))
@@ -379,7 +383,34 @@ def _whole_calls(instance: Instance) -> dict[str, Callable[[int], Any]]:
     }
 
 
+def overhead(lab: Lab) -> Any:
+    """What a call costs whatever the dynamics do: the CPU time of one step, in microseconds."""
+    table = Table(
+        "n", "couplings", "reads", "1 step / us", "default / us",
+        title="Fixed overhead of Cim.sample: CPU time, median (quartiles) of 50 calls",
+    )  # fmt: skip
+    raw = []
+    one, default = Cim(num_steps=1), Cim()
+    for n in (10, 50, 100):
+        for problem in (independent_set(n, 5, 3), spin_glass(n, True, 3)):
+            qubo = Qubo.from_ising(problem.ising)
+            for reads in (1, 10):
+                times: dict[str, list[float]] = {"1 step": [], "default": []}
+                for seed in range(50):
+                    for name, oracle in (("1 step", one), ("default", default)):
+                        start = time.process_time()
+                        oracle.sample(qubo, num_reads=reads, seed=seed)
+                        times[name].append((time.process_time() - start) * 1e6)
+                kind = "sparse" if qubo.is_sparse else "dense"
+                cells = (spread(np.array(values)) for values in times.values())
+                table.add_row(str(n), kind, str(reads), *cells)
+                raw.append({"n": n, "couplings": kind, "reads": reads, "times_us": times})
+    lab.console.print(table)
+    return raw
+
+
 SECTIONS: dict[str, Callable[[Lab], Any]] = {
+    "overhead": overhead,
     "small": small_problems,
     "precision": precision,
     "tts": times_to_solution,

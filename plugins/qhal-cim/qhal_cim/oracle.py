@@ -38,9 +38,9 @@ class Cim(qhal.Oracle):
     dynamics : ``"cac"``, ``"bsb"`` (see `qhal_cim.kernels`), ``"portfolio"``: both, and several
         schedules, shared out over the reads, or ``"dopo"``: optical parametric oscillators with
         their quantum noise, as in the machine itself (see `qhal_cim.dopo`)
-    num_steps : time steps (``"dopo"``: round trips) per read, at least 1. Default: 500; without
-        fields, as many as there are variables (half as many if they are densely coupled), from 500
-        to 2000, but with ``"dopo"`` always 500.
+    num_steps : time steps (``"dopo"``: round trips) per read, at least 1. Default: 500;
+        without fields, and with more than 8 neighbours a variable, as many as there are variables
+        (half as many if they are densely coupled), from 500 to 2000; with ``"dopo"`` always 500.
     coefficient_bits : None for double precision, or 2 to 24: the dynamics see couplings and fields
         as signed integers of so many bits. Energies are always those of the exact problem.
     rounding : ``"stochastic"`` (redrawn for every fifth of the reads), ``"nearest"`` or

@@ -9,8 +9,9 @@ import numpy as np
 
 from qhal_cim.forms import QuadraticForm
 
-# Steps between two looks at the clock, and those planned at a time if there is no need to look.
-_CHUNK, _UNTIMED = 10, 500
+# Steps between two looks at the clock, at least, the time between them if steps are short, and the
+# most steps that are planned at a time.
+_CHUNK, _LOOK_S, _MOST = 10, 1e-3, 500
 
 # Seconds per read: of the descent for each coefficient (until it has been measured), and of what
 # core does with the answer for each coefficient, dense or sparse, and for each variable.
@@ -33,6 +34,11 @@ class Ramp:
             return num_steps
         return max(1, min(num_steps, int((end - time.perf_counter()) / self._step_s)))
 
+    def _chunk(self) -> int:
+        if self._step_s is None:
+            return 1
+        return min(max(_CHUNK, int(_LOOK_S / self._step_s)), _MOST)
+
     def chunks(self, num_steps: int, end: float | None) -> Iterator[np.ndarray]:
         """The share of the run done, in [0, 1), before each step, a few steps at a time.
 
@@ -43,7 +49,7 @@ class Ramp:
         done, progress, began = 0, 0.0, time.perf_counter()
         while progress < 1 - 1e-9:
             stride = 1 / num_steps
-            chunk = _UNTIMED if end is None else 1 if self._step_s is None else _CHUNK
+            chunk = _MOST if end is None else self._chunk()
             if end is not None and self._step_s is not None:
                 steps_left = self.steps(num_steps, end)
                 stride = max(stride, (1 - progress) / steps_left)

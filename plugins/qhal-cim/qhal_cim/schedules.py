@@ -16,9 +16,9 @@ from qhal_cim.forms import QuadraticForm
 _FEW_NEIGHBOURS = 8
 
 
-# Of `Cycles`: the first ramp's share of a run, the steps of a return, the share of the ramp at
-# which it begins and the size of the positions it begins with.
-FIRST, RETURN_STEPS, TURN, RETURN_SIZE = 0.4, 100, 0.1, 0.1
+# Of `Cycles`: the first ramp's share of a run, the fewest steps of a return, the most returns, the
+# share of the ramp at which one begins and the size of the positions it begins with.
+FIRST, RETURN_STEPS, MOST_RETURNS, TURN, RETURN_SIZE = 0.4, 100, 4, 0.1, 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ class Cycles:
     @classmethod
     def of(cls, num_steps: int) -> Cycles:
         """Those of a run of so many steps."""
-        count = int((1 - FIRST) * num_steps / RETURN_STEPS)
+        count = min(int((1 - FIRST) * num_steps / RETURN_STEPS), MOST_RETURNS)
         return cls(FIRST if count else 1.0, count)
 
     def at(self, progress: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -105,24 +105,29 @@ def chosen(dynamics: str, form: QuadraticForm) -> tuple[Schedule, ...]:
     """The schedules that the replicas of a run share out among themselves, evenly.
 
     Without fields the problem is a pure spin glass or Max-Cut, where `BSB_EAGER` only loses. `CAC`
-    is as good as the others where spins have few neighbours, and elsewhere finds what they miss.
+    is best where spins have few neighbours, and elsewhere finds what the others miss.
     """
     if dynamics == "cac":
         return (CAC,)
     ballistic = (BSB, BSB_EAGER) if form.has_linear else (BSB,)
     if dynamics == "bsb":
         return ballistic
-    if form.num_entries <= _FEW_NEIGHBOURS * form.num_variables:
-        return (CAC, *ballistic)
+    if _is_low_degree(form):
+        return (CAC, *ballistic) if form.has_linear else (CAC, CAC, CAC, BSB)
     return (CAC, *ballistic, *ballistic) if form.has_linear else (CAC, BSB, BSB, BSB)
+
+
+def _is_low_degree(form: QuadraticForm) -> bool:
+    return form.num_entries <= _FEW_NEIGHBOURS * form.num_variables
 
 
 def default_steps(form: QuadraticForm) -> int:
     """How many steps a run of ``"cac"`` and ``"bsb"`` has if nothing is said.
 
-    Large spin glasses pay longer runs back; under fields, 500 steps are enough at all sizes.
+    Large spin glasses pay longer runs back; under fields and on graphs of low degree, more reads
+    are better than more steps.
     """
-    if form.has_linear:
+    if form.has_linear or _is_low_degree(form):
         return 500
     n = form.num_variables
     return min(max(n // 2 if form.is_dense else n, 500), 2000)

@@ -148,7 +148,7 @@ def main(rounds: int, seeds: int, out: Path) -> None:
             axes[row, column].loglog(guide, guide**-0.5, "k--", lw=0.8, label="1/√T")
             axes[row, column].set(title=f"{family}: {title}", xlabel="rounds T")
     axes[0, 0].legend(fontsize=8)
-    figure.savefig(out, dpi=110)
+    figure.savefig(out, dpi=80)
     console = Console()
     console.print(table)
     console.print(f"{rounds} rounds, geometric mean over {seeds} problems; curves in {out}")

@@ -79,6 +79,8 @@ def solve(
     qcbo = as_qcbo(problem)
     solver = make_oracle(oracle, oracle_options)
     certifier = None if certify is None else exact_oracle(certify)
+    if callback is not None and not callable(callback):
+        raise InputError(f"the callback must be a function, not {callback!r}.")
     if not isinstance(polish, (bool, np.bool_)):
         raise InputError(f"polish must be True or False, not {polish!r}.")
     limits = Limits(
@@ -101,7 +103,7 @@ def solve(
             polish=bool(polish),
             seed=seed,
             callback=callback,
-            checkpoint=None if checkpoint is None else Path(checkpoint),
+            checkpoint=None if checkpoint is None else _as_path(checkpoint),
         )
     interrupted = solution.stop_reason is StopReason.INTERRUPTED
     if certifier is not None and not solution.certified and not interrupted:
@@ -216,6 +218,12 @@ def train(
         callback=callback,
     )
     return replace(result, solution=replace(result.solution, versions=versions(solver)))
+
+
+def _as_path(name: Any) -> Path:
+    if not isinstance(name, (str, os.PathLike)) or "\0" in str(name):
+        raise InputError(f"checkpoint must be the path of a file, not {name!r}.")
+    return Path(name)
 
 
 def as_qcbo(problem: Any) -> Qcbo:

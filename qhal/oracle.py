@@ -159,9 +159,7 @@ class Oracle(ABC):
         qubo = Qubo.from_ising(problem) if isinstance(problem, Ising) else problem
         if not isinstance(qubo, Qubo):
             raise InputError(f"an oracle takes a Qubo or an Ising, not a {type(problem).__name__}.")
-        reads = self.default_num_reads if num_reads is None else num_reads
-        if isinstance(reads, bool) or not isinstance(reads, (int, np.integer)) or reads < 1:
-            raise InputError(f"num_reads must be a whole number of at least 1, not {reads!r}.")
+        reads = checked_num_reads(self.default_num_reads if num_reads is None else num_reads)
         check_time_limit(time_limit)
         limit = self.info.max_variables
         if limit is not None and qubo.num_variables > limit:
@@ -272,6 +270,14 @@ class Oracle(ABC):
                 f"but itself returned a state of energy {best}."
             )
         return min(float(bound), best)
+
+
+def checked_num_reads(num_reads: Any) -> int:
+    """`num_reads` as an int of at least 1; `InputError` for anything else."""
+    whole = isinstance(num_reads, (int, np.integer)) and not isinstance(num_reads, bool)
+    if not whole or num_reads < 1:
+        raise InputError(f"num_reads must be a whole number of at least 1, not {num_reads!r}.")
+    return int(num_reads)
 
 
 def checked_seed(seed: int | None) -> int:

@@ -26,6 +26,7 @@ from qhal.problems.scaling import whole_number_factor
 GRID_STEPS = 2**12
 MAX_LOCAL_BITS = 10
 MAX_SUM = 2**52
+_MAX_EXPONENT = 1000
 Pair = tuple[int, int]
 
 
@@ -246,9 +247,16 @@ def _whole(row: _Row) -> _Row:
 
 
 def _scaled(row: _Row) -> _Row:
-    """`row` times the power of two that brings its smallest coefficient to 1 .. 2."""
-    least = min(abs(value) for value in (*row.linear.values(), *row.products.values()))
-    shift = 1 - math.frexp(least)[1]
+    """`row` times the power of two that brings its smallest coefficient to 1 .. 2.
+
+    Or less, if its largest one would overflow.
+    """
+    sizes = [abs(value) for value in (*row.linear.values(), *row.products.values(), row.rhs)]
+    exponents = [math.frexp(size)[1] for size in sizes if size]
+    if not exponents or len(sizes) == 1:
+        return row
+    least = min(math.frexp(size)[1] for size in sizes[:-1])
+    shift = min(1 - least, _MAX_EXPONENT - max(exponents))
     return replace(
         row,
         linear={i: math.ldexp(value, shift) for i, value in row.linear.items()},

@@ -143,8 +143,12 @@ class Qcbo:
                 raise InputError(f"a {sense!r} constraint needs both its matrix A and its side b.")
             if left is not None:
                 rows.add_linear(left, sense, right)
-        for square, line, sense, rhs in quadratic_constraints:
-            rows.add_quadratic(square, line, sense, rhs)
+        for constraint in quadratic_constraints:
+            if not isinstance(constraint, (tuple, list)) or len(constraint) != 4:
+                raise InputError(
+                    "a quadratic constraint is a tuple (matrix, linear or None, sense, rhs)."
+                )
+            rows.add_quadratic(*constraint)
         return cls(
             matrix,
             np.zeros(n) if linear is None else linear,
@@ -152,7 +156,7 @@ class Qcbo:
             rows.build(),
             np.where(spin, -1, 0) if lower is None else lower,
             np.ones(n, dtype=np.int64) if upper is None else upper,
-            tuple(f"x{i}" for i in range(n)) if names is None else tuple(names),
+            tuple(f"x{i}" for i in range(n)) if names is None else _as_names(names),
             spins=spin,
         )
 
@@ -295,7 +299,8 @@ class Qcbo:
         x = np.abs(values).astype(np.float64)
         pairs = self.constraints.pairs
         terms = np.hstack([x, x[:, pairs[:, 0]] * x[:, pairs[:, 1]]])
-        sizes = (abs(self._coefficients) @ terms.T).T + np.abs(self.constraints.rhs)
+        with np.errstate(over="ignore"):  # such a row is refused where it is used
+            sizes = (abs(self._coefficients) @ terms.T).T + np.abs(self.constraints.rhs)
         return np.asarray(sizes, dtype=np.float64)
 
     def _outside(self, x: Values) -> Values:
@@ -310,6 +315,17 @@ class Qcbo:
         if (array != np.round(array)).any():
             raise InputError("values of binary and integer variables must be whole numbers.")
         return np.asarray(array, dtype=np.int64)
+
+
+def _as_names(names: Any) -> tuple[Hashable, ...]:
+    try:
+        labels = tuple(names)
+        set(labels)
+        return labels
+    except TypeError:
+        raise InputError(
+            f"names must be a sequence of hashable labels, such as strings, not {names!r}."
+        ) from None
 
 
 def _row_minima(matrix: sp.csr_array, entries: FloatArray) -> FloatArray:

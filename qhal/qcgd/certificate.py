@@ -71,6 +71,11 @@ def meets(problem: Qcbo, objective: float | None, bound: float | None) -> bool:
     return objective - bound <= slack + 4 * math.ulp(objective)
 
 
+def exceeds(bound: float | None, objective: float) -> bool:
+    """Whether a bound lies above a value that was reached by more than float64 may round."""
+    return bound is not None and bound - objective > 1e-9 * max(1.0, abs(objective))
+
+
 def proves_infeasible(
     lifting: Lifting, ask: Callable[[Qubo], Samples]
 ) -> tuple[bool, Samples, Qubo]:

@@ -38,7 +38,9 @@ class Checkpoint:
     """The file at `path` of a run of `problem` with `settings` (JSON: method, oracle, ...)."""
 
     def __init__(self, path: Path, problem: Qcbo, settings: Mapping[str, Any]) -> None:
-        self._path, self._problem, self._settings = path, fingerprint(problem), dict(settings)
+        self._path, self._problem = path, fingerprint(problem)
+        # As they will be read back: tuples become lists, what is not JSON becomes text.
+        self._settings = json.loads(json.dumps(dict(settings), default=str))
 
     def load(self) -> Snapshot | None:
         """The run so far, None if there is no file; `InputError` if it is of another run."""

@@ -6,12 +6,15 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from qhal.errors import InputError, OracleError, UnsupportedError
+from qhal.errors import InputError, OracleError, QhalError, UnsupportedError
 from qhal.oracle import ExactAnswer, Oracle, checked_seed
 from qhal.problems.qcbo import Qcbo
-from qhal.qcgd.certificate import meets
+from qhal.qcgd.certificate import exceeds, meets
+from qhal.qcgd.interrupt import Interrupt
 from qhal.qcgd.loop import Limits
 from qhal.samples import Solution, Status, StopReason
+
+GRACE_S = 5.0
 
 
 def solve_directly(problem: Qcbo, oracle: Oracle, limits: Limits, seed: int | None) -> Solution:
@@ -21,7 +24,10 @@ def solve_directly(problem: Qcbo, oracle: Oracle, limits: Limits, seed: int | No
     """
     start = time.perf_counter()
     used_seed = checked_seed(seed)
-    answer = oracle.solve_exactly(problem, time_limit=limits.time_limit, seed=used_seed)
+    with Interrupt() as interrupt:
+        answer = interrupt.call(
+            lambda: _exactly(problem, oracle, limits.time_limit, used_seed), oracle.stop, GRACE_S
+        )
     if answer is None:
         raise UnsupportedError(
             f"oracle {oracle.info.name!r} cannot solve this constrained problem directly: choose "
@@ -30,10 +36,11 @@ def solve_directly(problem: Qcbo, oracle: Oracle, limits: Limits, seed: int | No
     objective, violation = _checked(problem, oracle, answer)
     status = _status(problem, objective, answer)
     proved = status in (Status.OPTIMAL, Status.INFEASIBLE)
+    reason = StopReason.INTERRUPTED if interrupt.requested else StopReason.TIME_LIMIT
     elapsed = time.perf_counter() - start
     return Solution(
         status=status,
-        stop_reason=StopReason.PROVED if proved else StopReason.TIME_LIMIT,
+        stop_reason=StopReason.PROVED if proved else reason,
         objective=objective,
         raw_objective=objective,
         lower_bound=answer.lower_bound,
@@ -55,10 +62,13 @@ def solve_directly(problem: Qcbo, oracle: Oracle, limits: Limits, seed: int | No
 def certified(
     solution: Solution, problem: Qcbo, oracle: Oracle, time_limit: float | None
 ) -> Solution:
-    """`solution` with what `oracle` proves about the whole problem, or why it proves nothing."""
+    """`solution` with what `oracle` proves about the whole problem, or why it proves nothing.
+
+    Where the run found nothing feasible, with what `oracle` found.
+    """
     record: dict[str, Any] = {"oracle": oracle.info.name}
     try:
-        answer = oracle.solve_exactly(problem, time_limit=time_limit, seed=solution.seed)
+        answer = _exactly(problem, oracle, time_limit, solution.seed)
         if answer is None:
             raise UnsupportedError(
                 f"oracle {oracle.info.name!r} cannot prove a bound for this problem: certify with "
@@ -69,12 +79,26 @@ def certified(
                 f"oracle {oracle.info.name!r} calls a problem infeasible that has a feasible "
                 "assignment: its plugin is broken."
             )
-        objective, _ = _checked(problem, oracle, answer)
+        objective, violation = _checked(problem, oracle, answer)
+        if solution.objective is not None and exceeds(answer.lower_bound, solution.objective):
+            raise OracleError(
+                f"oracle {oracle.info.name!r} claims the lower bound {answer.lower_bound}, above a "
+                "feasible objective: its plugin is broken."
+            )
     except (InputError, OracleError) as error:  # the run is not lost because a proof fails
         return replace(
             solution, info={**solution.info, "certificate": record | {"error": str(error)}}
         )
     record |= {"status": str(answer.status), "objective": objective}
+    if solution.objective is None and answer.values is not None:
+        assignment = problem.assignment(answer.values)
+        solution = replace(
+            solution,
+            status=Status.FEASIBLE,
+            objective=objective,
+            max_violation=violation,
+            assignment=assignment,
+        )
     bounds = [b for b in (answer.lower_bound, solution.lower_bound) if b is not None]
     bound = max(bounds, default=None)
     status = solution.status
@@ -89,6 +113,19 @@ def certified(
         certified=status in (Status.OPTIMAL, Status.INFEASIBLE),
         info={**solution.info, "certificate": record},
     )
+
+
+def _exactly(
+    problem: Qcbo, oracle: Oracle, time_limit: float | None, seed: int
+) -> ExactAnswer | None:
+    try:
+        return oracle.solve_exactly(problem, time_limit=time_limit, seed=seed)
+    except QhalError:
+        raise
+    except Exception as error:
+        raise OracleError(
+            f"oracle {oracle.info.name!r} failed: {type(error).__name__}: {error}."
+        ) from error
 
 
 def _checked(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -12,7 +11,7 @@ import numpy.typing as npt
 
 from qhal.problems.arrays import FloatArray, States, distinct_rows
 from qhal.problems.program import BinaryProgram
-from qhal.problems.qcbo import Values
+from qhal.problems.qcbo import Qcbo, Values
 from qhal.problems.qubo import Qubo
 from qhal.qcgd.lifting import Atoms, Lifting
 from qhal.qcgd.polish import Polish
@@ -24,8 +23,9 @@ Observer: TypeAlias = Callable[[Values, FloatArray], None]
 
 @dataclass
 class Incumbent:
-    """The best feasible values found so far; `objective` is None while there are none."""
+    """The best feasible values of `problem` so far; `objective` is None while there are none."""
 
+    problem: Qcbo
     objective: float | None = None
     values: Values | None = None
 
@@ -34,27 +34,31 @@ class Incumbent:
         if not len(objectives):
             return False
         k = int(np.argmin(objectives))
-        if self.objective is not None and objectives[k] >= self.objective:
+        # Alone: batches may round the last digit apart.
+        objective = float(self.problem.objectives(values[k])[0])
+        if self.objective is not None and objective >= self.objective:
             return False
-        self.objective, self.values = float(objectives[k]), values[k].copy()
+        self.objective, self.values = objective, values[k].copy()
         return True
 
 
 class Harvest:
-    """The incumbents of a run.
+    """The incumbents of a run; `halted` says whether polishing must end.
 
     `raw` counts only samples whose primary bits the oracle itself returned feasible; `best` also
     those made feasible by the problem's completion, and the polished ones. `nearest` is the least
     violated sample, for a run that finds nothing feasible.
     """
 
-    def __init__(self, lifting: Lifting, polish: bool, deadline: float = math.inf) -> None:
+    def __init__(
+        self, lifting: Lifting, polish: bool, halted: Callable[[], bool] = lambda: False
+    ) -> None:
         self.lifting = lifting
-        self._deadline = deadline
-        self.raw = Incumbent()
-        self.best = Incumbent()
-        self.nearest: tuple[float, Values] | None = None
+        self._halted = halted
         source = self._source = lifting.program.source
+        self.raw = Incumbent(source)
+        self.best = Incumbent(source)
+        self.nearest: tuple[float, Values] | None = None
         self._polish = Polish(source) if polish and source.completion is None else None
 
     @property
@@ -89,7 +93,7 @@ class Harvest:
 
     def _polish_best(self) -> None:
         if self._polish is not None and self.best.values is not None:
-            polished = self._polish(self.best.values, self._deadline)[np.newaxis, :]
+            polished = self._polish(self.best.values, self._halted)[np.newaxis, :]
             self.best.offer(self._source.objectives(polished), polished)
 
     def _look(self, values: Values, observer: Observer | None) -> npt.NDArray[np.bool_]:

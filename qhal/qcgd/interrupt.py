@@ -40,9 +40,10 @@ class Interrupt:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             self._installed = False
 
-    def call(self, work: Callable[[], T], stop: Callable[[], None]) -> T:
-        """The result of `work`; at SIGINT raises KeyboardInterrupt and calls `stop` instead.
+    def call(self, work: Callable[[], T], stop: Callable[[], None], grace_s: float = 0.0) -> T:
+        """The result of `work`; at SIGINT calls `stop` and raises KeyboardInterrupt instead.
 
+        Unless the work ends within `grace_s` seconds after `stop`: then its result counts.
         The work runs in a thread of its own, as signals do not reach Python inside a vendor's
         compiled code. What does not heed `stop` goes on unseen until it or the process ends.
         """
@@ -58,8 +59,10 @@ class Interrupt:
             thread.start()
             outcome.done.wait()
         except KeyboardInterrupt:
+            self._calling = False
             stop()
-            raise
+            if thread.ident is None or not outcome.done.wait(grace_s):
+                raise
         finally:
             self._calling = False
         return outcome.result()

@@ -22,6 +22,7 @@ import scipy.sparse as sp
 from qhal.errors import InputError
 from qhal.problems.arrays import FloatArray, States
 from qhal.problems.program import BinaryProgram
+from qhal.problems.qcbo import Values
 from qhal.problems.qubo import Qubo
 from qhal.qcgd.assembly import Assembly
 
@@ -37,8 +38,9 @@ _PROBES = 64
 class Atoms:
     """What the method keeps of states: objective and residuals, in units of the objective's scale.
 
-    `objectives` (k,), `residuals` (k, num_multipliers), `feasible` (k,); `feasible_share` is the
-    part of the oracle's samples that were feasible.
+    `objectives` (k,), without the offset, which may dwarf every difference; `residuals`
+    (k, num_multipliers); `feasible` (k,); `feasible_share` is the part of the oracle's samples that
+    were feasible.
     """
 
     objectives: FloatArray
@@ -73,6 +75,7 @@ class Lifting:
         _check_magnitudes(program)
         self.scale = _flip_scale(program.objective)
         self._assembly = Assembly(program)
+        self._objective = Qubo(program.objective.matrix)
         self._grid = 2.0 ** -(GRID_BITS + np.floor(np.log2(self.residual_scales)))
         # Whole numbers miss by nothing or by at least 1.
         self._tolerances = np.where(program.row_misses > 0, program.row_misses, 0.5)
@@ -122,6 +125,11 @@ class Lifting:
         size = np.where(size > 0, size, 1.0)
         return np.concatenate([size, size**2, np.ones(len(self.program.forms))])
 
+    def objective_of(self, values: Values) -> float:
+        """The objective of feasible `values` (n,) in the units of `Atoms.objectives`."""
+        bits = self.program.complete(values[np.newaxis, :])
+        return float(self._objective.energies(bits)[0]) / self.scale
+
     def slop(self, multipliers: FloatArray) -> float:
         """By how much the bits of a feasible assignment may exceed its objective in the QUBO.
 
@@ -155,7 +163,7 @@ class Lifting:
             (np.abs(rows) <= self._tolerances).all(axis=1),
             (forms <= self._form_tolerances).all(axis=1),
         )
-        objectives = self.program.objective.energies(bits) / self.scale
+        objectives = self._objective.energies(bits) / self.scale
         return Atoms(objectives, np.hstack([rows, rows**2, forms]), met, feasible_share)
 
 

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from qhal.errors import InputError, OracleError
-from qhal.oracle import Oracle, check_time_limit, checked_seed
+from qhal.oracle import Oracle, check_time_limit, checked_num_reads, checked_seed
 from qhal.problems.arrays import as_scalar
 from qhal.problems.encoding import encode
 from qhal.problems.program import BinaryProgram
 from qhal.problems.qcbo import Qcbo
 from qhal.problems.qubo import Qubo
 from qhal.qcgd.caller import Caller
-from qhal.qcgd.certificate import meets, proved_bound, proves_infeasible
+from qhal.qcgd.certificate import exceeds, meets, proved_bound, proves_infeasible
 from qhal.qcgd.checkpoint import Checkpoint, Snapshot
 from qhal.qcgd.harvest import Harvest, Observer
 from qhal.qcgd.interrupt import Interrupt
@@ -59,7 +59,8 @@ class Limits:
     def __post_init__(self) -> None:
         for name in ("iterations", "max_oracle_calls"):
             value = getattr(self, name)
-            if value is not None and (type(value) is not int or value < 1):
+            whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+            if value is not None and (not whole or value < 1):
                 raise InputError(f"{name} must be a whole number of at least 1, not {value!r}.")
         check_time_limit(self.time_limit)
         if self.target is not None:
@@ -109,6 +110,7 @@ class Run:
         self.earlier_s = 0.0
         self.problem, self.oracle, self.limits = problem, oracle, limits
         self.num_reads, self.given_seed, self.seed = num_reads, seed, checked_seed(seed)
+        self.interrupt = Interrupt()
         self.program = encode(problem)
         _check_size(self.program, oracle)
         self.lifting = Lifting(self.program)
@@ -116,11 +118,11 @@ class Run:
         self.rule.multipliers = self.lifting.on_grid(self.rule.multipliers)
         limit = limits.time_limit
         self.deadline = math.inf if limit is None else self.start + limit
-        self.harvest = Harvest(self.lifting, polish, self.deadline)
-        self.settings = {"method": method, "num_reads": num_reads, "polish": polish}
+        self.harvest = Harvest(self.lifting, polish, self._halted)
+        reads = None if num_reads is None else checked_num_reads(num_reads)
+        self.settings = {"method": method, "num_reads": reads, "polish": polish}
         self.lower_bound: float | None = None
         self.infeasible = False
-        self.interrupt = Interrupt()
         self.caller = Caller(oracle, self.seed, self.deadline, self.interrupt)
         self.checkpoint: Checkpoint | None = None
         self.notes: dict[str, str] = {}
@@ -135,7 +137,9 @@ class Run:
             return
         try:
             self._restore(snapshot)
-        except (KeyError, TypeError, ValueError) as error:
+        except InputError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
                 f"the checkpoint {path} is damaged ({error}): remove it to start afresh."
             ) from None
@@ -179,8 +183,8 @@ class Run:
             if reason is None and not constrained:
                 reason = StopReason.SINGLE_CALL
             if reason not in (StopReason.PROVED, StopReason.SINGLE_CALL):
-                best = self.harvest.best.objective
-                upper = None if best is None else best / self.lifting.scale
+                best = self.harvest.best.values
+                upper = None if best is None else self.lifting.objective_of(best)
                 self.rule.update(atoms.sorted_by_energy(multipliers), upper)
                 self.rule.multipliers = self.lifting.on_grid(self.rule.multipliers)
             self._keep()
@@ -212,9 +216,14 @@ class Run:
             return StopReason.TARGET
         if limits.max_oracle_calls is not None and self.caller.calls >= limits.max_oracle_calls:
             return StopReason.ORACLE_CALLS
+        if self.interrupt.requested:
+            return StopReason.INTERRUPTED
         if time.perf_counter() >= self.deadline:
             return StopReason.TIME_LIMIT
         return None
+
+    def _halted(self) -> bool:
+        return self.interrupt.requested or time.perf_counter() >= self.deadline
 
     def _elapsed(self) -> float:
         return self.earlier_s + time.perf_counter() - self.start
@@ -249,10 +258,15 @@ class Run:
         self.seed = checked_seed(facts["seed"])
         self.caller = Caller(self.oracle, self.seed, self.deadline, self.interrupt)
         self.caller.calls, self.caller.time_s = int(facts["calls"]), float(facts["oracle_time_s"])
-        self.lower_bound, self.infeasible = facts["lower_bound"], bool(facts["infeasible"])
+        bound = facts["lower_bound"]
+        self.lower_bound = None if bound is None else float(bound)
+        self.infeasible = bool(facts["infeasible"])
         self.earlier_s = float(facts["elapsed_s"])
         self.history = [RunState(**state) for state in facts["history"]]
         self.harvest.restore(facts, snapshot.arrays)
+        best = self.harvest.best.objective
+        if best is not None and (self.infeasible or exceeds(self.lower_bound, best)):
+            raise ValueError("its proofs contradict its solution")
         prefix = "rule"
         self.rule.restore(
             {

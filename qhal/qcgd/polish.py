@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-import time
+from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
@@ -48,14 +48,14 @@ class Polish:
         self._most = np.where(linear & (senses != ">="), rows.rhs + slack, np.inf)
         self._swaps = _assignment_table(problem)
 
-    def __call__(self, values: Values, deadline: float = math.inf) -> Values:
+    def __call__(self, values: Values, halted: Callable[[], bool] = lambda: False) -> Values:
         """A feasible local minimum reached from the feasible `values` (n,).
 
-        Or what was reached when `time.perf_counter` passes `deadline`.
+        Or what was reached when `halted` said that time is up.
         """
         at = _Point(values.copy(), self._gradient(values), self._rows @ values.astype(np.float64))
-        while time.perf_counter() < deadline:
-            move = self._single(at) or self._exchange(at, deadline) or self._swap(at, deadline)
+        while not halted():
+            move = self._single(at) or self._exchange(at, halted) or self._swap(at, halted)
             if move is None:
                 break
             self._take(at, *move)
@@ -88,7 +88,7 @@ class Polish:
         order = improving[np.argsort(changes[improving], kind="stable")]
         if not self._has_products:
             order = order[:1]
-        return self._first_feasible(at, variables[order, None], steps[order, None], math.inf)
+        return self._first_feasible(at, variables[order, None], steps[order, None], lambda: False)
 
     def _allowed(self, at: _Point, variables: Variables, steps: Values) -> npt.NDArray[np.bool_]:
         """Which single steps keep every linear row, shape (num_steps,)."""
@@ -102,7 +102,7 @@ class Polish:
         broken = (sides < self._least[rows]) | (sides > self._most[rows])
         return np.asarray(np.bincount(owner[broken], minlength=len(variables)) == 0)
 
-    def _exchange(self, at: _Point, deadline: float) -> tuple[Variables, Values] | None:
+    def _exchange(self, at: _Point, halted: Callable[[], bool]) -> tuple[Variables, Values] | None:
         if not self._problem.num_constraints:
             return None
         variables, steps, changes = self._steps(at)
@@ -117,9 +117,9 @@ class Polish:
         first, second = np.nonzero(total < -self._noise)
         order = np.argsort(total[first, second], kind="stable")
         moves = np.column_stack([downs[first[order]], ups[second[order]]])
-        return self._first_feasible(at, variables[moves], steps[moves], deadline)
+        return self._first_feasible(at, variables[moves], steps[moves], halted)
 
-    def _swap(self, at: _Point, deadline: float) -> tuple[Variables, Values] | None:
+    def _swap(self, at: _Point, halted: Callable[[], bool]) -> tuple[Variables, Values] | None:
         """Exchange the columns of two rows of an assignment."""
         ones = np.flatnonzero(at.values == 1).tolist()
         pairs = [(i, self._swaps[i]) for i in ones if i in self._swaps]
@@ -138,15 +138,15 @@ class Polish:
             changes += steps[a] * steps[b] * coupling
         improving = np.flatnonzero(changes < -self._noise)
         moves = moves[improving[np.argsort(changes[improving], kind="stable")]]
-        return self._first_feasible(at, moves, np.broadcast_to(steps, moves.shape), deadline)
+        return self._first_feasible(at, moves, np.broadcast_to(steps, moves.shape), halted)
 
     def _first_feasible(
-        self, at: _Point, variables: Variables, steps: Values, deadline: float
+        self, at: _Point, variables: Variables, steps: Values, halted: Callable[[], bool]
     ) -> tuple[Variables, Values] | None:
         """The first of the moves (k, steps) that stays feasible, None if there is none in time."""
         width = variables.shape[1]
         for start in range(0, len(variables), _CHECKED_AT_ONCE):
-            if time.perf_counter() > deadline:
+            if halted():
                 return None
             chosen = variables[start : start + _CHECKED_AT_ONCE]
             by = steps[start : start + _CHECKED_AT_ONCE]

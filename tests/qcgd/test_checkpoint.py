@@ -52,6 +52,19 @@ def test_resuming_changes_nothing(tmp_path: Path, method: str, oracle: str) -> N
     assert comparable(again) == comparable(whole)
 
 
+def test_reals_are_the_same_to_the_last_digit(tmp_path: Path) -> None:
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        rows = {"A_eq": [np.ones(12)], "b_eq": [6]}
+        problem = qhal.Qcbo.from_arrays(np.triu(rng.normal(size=(12, 12))), **rows)
+        settings = {"oracle": "sa", "num_reads": np.int64(6), "polish": False, "seed": seed}
+        whole = qhal.solve(problem, **settings, iterations=6)
+        path = tmp_path / str(seed)
+        for stop in (2, 6, 6):
+            part = qhal.solve(problem, **settings, iterations=stop, checkpoint=path)
+        assert comparable(part) == comparable(whole)
+
+
 def test_a_callback_may_stop_anywhere(tmp_path: Path) -> None:
     settings = {"oracle": "sa", "num_reads": 4, "iterations": 6, "seed": 1}
     whole = qhal.solve(PROBLEM, **settings)
@@ -84,6 +97,24 @@ def test_other_settings_are_refused(tmp_path: Path, changed: dict, message: str)
         qhal.solve(OTHER, **settings | changed, checkpoint=tmp_path / "a")
     with pytest.raises(qhal.InputError, match="belongs to another problem"):
         qhal.solve(PROBLEM, **settings, checkpoint=tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("fact", "value"), [("lower_bound", "x"), ("lower_bound", 5.0), ("infeasible", True)]
+)
+def test_stored_proofs_are_not_trusted(tmp_path: Path, fact: str, value: object) -> None:
+    path = tmp_path / "a"
+    settings = {"oracle": "random", "num_reads": 8, "seed": 7, "checkpoint": path}
+    qhal.solve(OTHER, **settings, iterations=2)
+    arrays = dict(np.load(path))
+    facts = json.loads(arrays["facts"].tobytes())
+    facts["run"][fact] = value
+    arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    path.write_bytes(write_arrays(arrays))
+    with pytest.raises(qhal.InputError, match="damaged"):
+        qhal.solve(OTHER, **settings, iterations=3)
+    with pytest.raises(qhal.InputError, match="must be the path of a file"):
+        qhal.solve(OTHER, oracle="random", checkpoint=3)
 
 
 def test_damaged_checkpoints_are_sentences(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_energies_are_those_of_the_lift(problem: qhal.Qcbo, seed: int, dense_sha
         bits = rng.integers(0, 2, (200, program.num_bits), dtype=np.int8)
     multipliers = lifting.on_grid(rng.normal(size=lifting.num_multipliers))
     atoms = lifting.atoms(bits, 0.0)
-    expected = lifting.scale * atoms.energies(multipliers)
+    expected = lifting.scale * atoms.energies(multipliers) + program.objective.offset
     found = lifting.qubo(multipliers).energies(bits)
     np.testing.assert_allclose(found, expected, atol=1e-9 * (1 + np.abs(expected).max()))
     without = lifting.qubo(multipliers, with_objective=False).energies(bits)

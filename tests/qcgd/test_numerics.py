@@ -128,3 +128,59 @@ def test_a_slack_on_a_grid_counts_as_met_where_the_row_is() -> None:
     from qhal.qcgd.lifting import Lifting
 
     assert Lifting(program).atoms(bits, 0.0).feasible.tolist() == [True, True, False]
+
+
+SPIN_ROWS = [
+    qhal.Qcbo.from_arrays(
+        linear=[-1, -1],
+        quadratic_constraints=[([[0, 1], [0, 0]], [1.000001, 0.0], "==", 2.0000015)],
+        spins=[True, True],
+    ),
+    qhal.Qcbo.from_arrays(linear=[-1.0], A_le=[[-1.0]], b_le=[-1.000001], spins=[True]),
+    qhal.Qcbo.from_arrays(linear=[-1.0, 0], A_eq=[[5e9, 1]], b_eq=[5e9 + 3e-6]),
+    qhal.Qcbo.from_arrays(linear=[-1.0, 0], A_le=[[5e9, 1]], b_le=[5e9 - 3e-6]),
+]
+
+
+@pytest.mark.parametrize("problem", SPIN_ROWS)
+def test_cpsat_judges_rows_as_the_problem_does(problem: qhal.Qcbo) -> None:
+    best = optimum(problem)
+    for oracle in ("cpsat", "exhaustive"):
+        solution = qhal.solve(problem, oracle=oracle, method="direct")
+        assert (solution.objective, solution.certified) == (best, True)
+    checked = qhal.solve(problem, oracle="random", certify="cpsat", seed=0)
+    assert "error" not in checked.info["certificate"]
+    assert checked.lower_bound == checked.objective == best
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        {"A_le": [[0, 0]], "b_le": [1e16]},
+        {"A_ge": [[0, 0]], "b_ge": [1e16]},
+        {"A_le": [[1e10, 0]], "b_le": [1e16 + 1], "lower": [10, 0], "upper": [10, 1]},
+    ],
+)
+def test_extreme_rows_are_no_traceback(rows: dict) -> None:
+    problem = qhal.Qcbo.from_arrays(linear=[-1.0, 1], **rows)
+    solution = qhal.solve(problem, oracle="exhaustive", iterations=3)
+    assert solution.objective == optimum(problem)
+
+
+def test_a_row_of_extreme_range_is_refused_in_a_sentence() -> None:
+    problem = qhal.Qcbo.from_arrays(linear=[-1.0, 1], A_le=[[3e-310, math.pi]], b_le=[1.0])
+    with pytest.raises(qhal.InputError, match="scale"):
+        qhal.solve(problem, oracle="exhaustive")
+
+
+@pytest.mark.parametrize("method", ["level", "frank-wolfe", "fully-corrective"])
+def test_an_offset_drowns_nothing(method: str) -> None:
+    rows = {"A_eq": [[1, 1, 1]], "b_eq": [1]}
+    small, large = (
+        qhal.Qcbo.from_arrays(linear=[1e-2, -2e-2, 0], offset=offset, **rows)
+        for offset in (0.0, -1e13)
+    )
+    settings = {"oracle": "sa", "method": method, "iterations": 5, "seed": 0, "num_reads": 3}
+    one, other = qhal.solve(small, **settings), qhal.solve(large, **settings)
+    assert one.assignment == other.assignment
+    assert [s["max_residual"] for s in one.history] == [s["max_residual"] for s in other.history]

@@ -221,6 +221,7 @@ def test_a_history_plots(tmp_path) -> None:
         ({"certify": "random"}, "not exact"),
         ({"method": None}, "no method None"),
         ({"method": "direct"}, "cannot solve this constrained problem directly"),
+        ({"callback": 3}, "the callback must be a function"),
         ({"polish": "no"}, "polish must be True or False"),
         ({"target": "x"}, "the target must hold real numbers"),
         ({"target": float("nan")}, "the target contains NaN"),
@@ -278,3 +279,32 @@ def test_many_reads_stay_small_and_give_what_few_give() -> None:
     few = qhal.solve(CARDINALITY, oracle="random", num_reads=64, seed=0, iterations=3)
     many = qhal.solve(CARDINALITY, oracle="random", num_reads=20_000, seed=0, iterations=3)
     assert many.objective <= few.objective
+
+
+def test_a_certifier_that_finds_what_the_run_did_not() -> None:
+    rare = qhal.Qcbo.from_arrays(linear=np.arange(20.0), A_eq=[2 ** np.arange(20)], b_eq=[99999])
+    solution = qhal.solve(rare, oracle="random", num_reads=1, iterations=1, certify="cpsat", seed=0)
+    assert solution.raw_objective is None
+    assert solution.certified
+    assert solution.max_violation == 0
+    assert rare.feasible(solution.values())[0]
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_a_method_that_breaks_is_a_sentence(direct: bool) -> None:
+    class Breaks(Oracle):
+        info = OracleInfo(name="breaks", summary="", factory="", exact=True)
+
+        def _sample(self, qubo, **parameters):
+            return np.zeros((1, qubo.num_variables), dtype=np.int8)
+
+        def solve_exactly(self, problem, *, time_limit=None, seed=0):
+            raise RuntimeError("out of luck")
+
+    if direct:
+        with pytest.raises(qhal.QhalError, match="out of luck"):
+            qhal.solve(CARDINALITY, oracle=Breaks(), method="direct")
+    else:
+        solution = qhal.solve(CARDINALITY, oracle="sa", certify=Breaks(), seed=0)
+        assert solution.feasible
+        assert "out of luck" in solution.info["certificate"]["error"]

@@ -13,6 +13,7 @@ from qhal.problems.qcbo import Qcbo
 from qhal.problems.spins import over_bits, spin_values
 from qhal.qcgd.certificate import meets
 from qhal.samples import Status
+from qhal_ortools.engine import Engine
 from qhal_ortools.model import Model, Outcome, OutOfTime, Values, float_bound
 
 
@@ -22,14 +23,14 @@ def solve_qcbo(
     time_limit: float | None = None,
     seed: int = 0,
     num_workers: int = 1,
-    solver: cp_model.CpSolver | None = None,
+    engine: Engine | None = None,
 ) -> ExactAnswer:
     """Solve `problem` with CP-SAT: integer variables, linear and quadratic rows of every sense.
 
     Rows hold to the tolerance of `Qcbo.feasible`. The objective is computed from the problem's own
     coefficients and `lower_bound` is valid for them, whatever the scaling to whole numbers did;
     ``optimal`` means that the two meet (`qhal.qcgd.certificate`). One worker is deterministic.
-    `solver` is a fresh one, for who wants to stop it from another thread.
+    `engine` is a fresh one, for who wants to stop it from another thread.
 
     Raises
     ------
@@ -40,9 +41,11 @@ def solve_qcbo(
     deadline = math.inf if time_limit is None else time.perf_counter() + time_limit
     start = _start(problem)
     try:
-        model = Model(over_bits(problem), deadline)
-        engine = cp_model.CpSolver() if solver is None else solver
-        outcome = model.solve(engine, seed=seed, num_workers=num_workers, hint=start)
+        engine = engine or Engine()
+        # Rows are judged as the user's variables judge them, not as the bits of spins would.
+        tolerances, rounding = problem.tolerances, problem.rounding
+        model = Model(over_bits(problem), engine, deadline, tolerances, rounding)
+        outcome = model.solve(seed=seed, num_workers=num_workers, hint=start)
     except OutOfTime:
         outcome = Outcome(cp_model.UNKNOWN, [start], None)
     if outcome.status == cp_model.INFEASIBLE:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -15,6 +14,7 @@ from ortools.sat.python import cp_model
 
 from qhal.errors import InputError
 from qhal.problems.qcbo import Qcbo
+from qhal_ortools.engine import Engine
 from qhal_ortools.scaling import WholeNumbers, round_down, whole_numbers
 
 Values = npt.NDArray[np.int64]
@@ -46,7 +46,10 @@ class OutOfTime(Exception):
 
 
 class Model:
-    """`problem` of bits and integers in CP-SAT; rows hold to its `tolerances`.
+    """`problem` of bits and integers in CP-SAT.
+
+    Rows hold to `tolerances` (num_constraints,), and to what float64 loses in `rounding`; by
+    default the problem's own.
 
     Products of bits are linearised by their four implications (Fortet 1960), bits times integers
     switch the integer on and off, and only integer times integer is left to the solver.
@@ -55,9 +58,18 @@ class Model:
     products beyond 2^53; `OutOfTime` if `time.perf_counter()` passes `deadline` meanwhile.
     """
 
-    def __init__(self, problem: Qcbo, deadline: float = math.inf) -> None:
+    def __init__(
+        self,
+        problem: Qcbo,
+        engine: Engine,
+        deadline: float = math.inf,
+        tolerances: FloatArray | None = None,
+        rounding: FloatArray | None = None,
+    ) -> None:
         self.problem = problem
-        self._deadline = deadline
+        self._tolerances = problem.tolerances if tolerances is None else tolerances
+        self._rounding = problem.rounding if rounding is None else rounding
+        self._engine, self._deadline = engine, deadline
         self._model = cp_model.CpModel()
         self._is_bit = problem.is_binary
         bounds = zip(problem.lower.tolist(), problem.upper.tolist(), strict=True)
@@ -72,14 +84,10 @@ class Model:
         """By how much the whole-number objective, scaled back, may differ from the true one."""
         return self._cost.error
 
-    def solve(
-        self, solver: cp_model.CpSolver, *, seed: int, num_workers: int, hint: Values
-    ) -> Outcome:
-        """Search from `hint` until optimality is proved or the deadline is reached.
-
-        `solver` is a fresh one; its ``stop_search`` may be called from another thread.
-        """
+    def solve(self, *, seed: int, num_workers: int, hint: Values) -> Outcome:
+        """Search from `hint` until optimality is proved, the deadline, or the engine's stop."""
         self._hint(hint)
+        solver = self._engine.solver
         solver.parameters.num_workers = num_workers
         solver.parameters.random_seed = seed % 2**31
         # The linear relaxation is what proves QUBOs: without it 20 dense bits take 20 times longer.
@@ -92,7 +100,7 @@ class Model:
         reported: list[float] = []
         solver.best_bound_callback = reported.append
         seen = _Seen(self._variables)
-        status = _interruptible(solver, self._model, seen)
+        status = self._engine.run(self._model, seen)
         if status == cp_model.MODEL_INVALID:
             raise InputError(
                 f"CP-SAT cannot take this problem ({self._model.validate()}): "
@@ -131,7 +139,7 @@ class Model:
         reach = self._reach(terms)
         whole = whole_numbers(terms.coefficients, reach)
         sense, rhs = rows.senses[row], Fraction(float(rows.rhs[row]))
-        tolerance, lost = float(self.problem.tolerances[row]), whole.error
+        tolerance, lost = float(self._tolerances[row]), whole.error
         if lost > tolerance / 2:
             raise InputError(
                 f"constraint {rows.labels[row]!r} cannot be written in whole numbers to within "
@@ -140,7 +148,7 @@ class Model:
         if lost:
             # What Qcbo.feasible itself may lose in adding up coefficients that are not dyadic.
             lost += float(np.abs(terms.coefficients) @ reach) * np.finfo(float).eps * len(reach)
-        slack = Fraction(tolerance) + Fraction(lost)
+        slack = Fraction(tolerance) + Fraction(float(self._rounding[row])) + Fraction(lost)
         low = -_INT64 if sense == "<=" else math.ceil((rhs - slack) * whole.scale)
         high = _INT64 if sense == ">=" else math.floor((rhs + slack) * whole.scale)
         if low > high:  # no whole number between: CP-SAT overlooks that in a row without variables
@@ -162,7 +170,7 @@ class Model:
         if i == j and self._is_bit[i]:
             return self._variables[i]
         if (i, j) not in self._products:
-            if time.perf_counter() > self._deadline:
+            if self._engine.stopped or time.perf_counter() > self._deadline:
                 raise OutOfTime
             self._products[i, j] = self._new_product(i, j)
         return self._products[i, j]
@@ -223,20 +231,6 @@ class _Seen(cp_model.CpSolverSolutionCallback):
     def on_solution_callback(self) -> None:
         """Called by the solver at each improvement."""
         self.solutions.append(np.array([self.value(v) for v in self._variables], dtype=np.int64))
-
-
-def _interruptible(
-    solver: cp_model.CpSolver, model: cp_model.CpModel, seen: _Seen
-) -> cp_model.CpSolverStatus:
-    """Solve in a thread, so that Ctrl-C reaches Python: in the main one CP-SAT would swallow it."""
-    solver.parameters.catch_sigint_signal = False
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        answer = pool.submit(solver.solve, model, seen)
-        try:
-            return answer.result()
-        except BaseException:
-            solver.stop_search()
-            raise
 
 
 def _terms(linear: FloatArray, pairs: npt.NDArray[np.intp], products: FloatArray) -> Terms:

@@ -14,6 +14,7 @@ from qhal import InputError, Oracle, Qcbo, Qubo
 from qhal.oracle import Answer, ExactAnswer, OracleInfo
 from qhal.problems.arrays import States
 from qhal_ortools.direct import solve_qcbo
+from qhal_ortools.engine import Engine
 from qhal_ortools.model import Model, OutOfTime, float_bound
 
 
@@ -34,7 +35,7 @@ class CpSat(Oracle):
         if isinstance(num_workers, bool) or not isinstance(num_workers, int) or num_workers < 1:
             raise InputError(f"num_workers must be a whole number >= 1, not {num_workers!r}.")
         self.num_workers = num_workers
-        self._solver = cp_model.CpSolver()
+        self._engine = Engine()
 
     def describe(self, info: OracleInfo) -> OracleInfo:
         """Only one worker gives the same samples for the same seed."""
@@ -50,14 +51,13 @@ class CpSat(Oracle):
         initial_states: States | None,
     ) -> Answer:
         deadline = math.inf if time_limit is None else time.perf_counter() + time_limit
+        self._engine = engine = Engine()
         start = _start(qubo, initial_states)
         try:
-            model = Model(Qcbo.from_qubo(qubo), deadline)
+            model = Model(Qcbo.from_qubo(qubo), engine, deadline)
         except OutOfTime:
             return start[np.newaxis, :], {"proved": False}
-        self._solver = cp_model.CpSolver()
-        hint = start.astype(np.int64)
-        outcome = model.solve(self._solver, seed=seed, num_workers=self.num_workers, hint=hint)
+        outcome = model.solve(seed=seed, num_workers=self.num_workers, hint=start.astype(np.int64))
         found = np.unique([start, *outcome.solutions], axis=0).astype(np.int8)
         energies = qubo.energies(found)
         best = np.argsort(energies, kind="stable")[:num_reads]
@@ -71,18 +71,18 @@ class CpSat(Oracle):
         self, problem: Qcbo, *, time_limit: float | None = None, seed: int = 0
     ) -> ExactAnswer:
         """See `qhal_ortools.direct.solve_qcbo`."""
-        self._solver = cp_model.CpSolver()
+        self._engine = Engine()
         return solve_qcbo(
             problem,
             time_limit=time_limit,
             seed=seed,
             num_workers=self.num_workers,
-            solver=self._solver,
+            engine=self._engine,
         )
 
     def stop(self) -> None:
         """See `qhal.Oracle.stop`."""
-        self._solver.stop_search()
+        self._engine.stop()
 
 
 def _start(qubo: Qubo, initial_states: States | None) -> States:

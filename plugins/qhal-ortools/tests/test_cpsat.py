@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from qhal_ortools.engine import Engine
+from qhal_ortools.model import Model
 
 import qhal
 
@@ -110,6 +112,20 @@ def test_control_c_reaches_the_caller():
         timer.start()
         CPSAT.sample(qubo, time_limit=30)
     assert time.perf_counter() - start < 5
+
+
+def test_a_search_that_has_not_begun_can_be_stopped():
+    engine = Engine()
+    engine.stop()
+    problem = qhal.Qcbo.from_qubo(qhal.Qubo(np.eye(3)))
+    outcome = Model(problem, engine).solve(seed=0, num_workers=1, hint=np.zeros(3, dtype=int))
+    assert outcome.solutions == []
+    hard = qhal.Qubo(np.triu(np.random.default_rng(6).normal(size=(80, 80))))
+    oracle = qhal.get_oracle("cpsat")
+    threading.Timer(0.3, oracle.stop).start()
+    start = time.perf_counter()
+    assert len(oracle.sample(hard, time_limit=60))
+    assert time.perf_counter() - start < 30
 
 
 def test_plugin_module_is_light():

@@ -24,6 +24,7 @@ class FullyCorrective(Rule):
     """Keeps up to `MAX_ATOMS` atoms and their optimal weights."""
 
     memory = ("_round", "_objectives", "_residuals", "_weights")
+    growing = ("_objectives", "_residuals", "_weights")
 
     def __init__(self, lifting: Lifting, beta0: float = BETA0) -> None:
         self.multipliers: FloatArray = np.zeros(lifting.num_multipliers)

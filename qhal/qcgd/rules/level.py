@@ -34,6 +34,7 @@ class Level(Rule):
     """
 
     memory = ("_delta", "_round", "_stalled", "_best_upper", "_objectives", "_residuals")
+    growing = ("_objectives", "_residuals")
 
     def __init__(self, lifting: Lifting, exact: bool) -> None:
         self.multipliers: FloatArray = START * lifting.signed / lifting.residual_scales

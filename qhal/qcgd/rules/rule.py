@@ -18,11 +18,12 @@ class Rule(ABC):
     """Chooses the multipliers of each round.
 
     `memory` names the attributes (numbers and float arrays) that, beside `multipliers`, the next
-    rounds depend on.
+    rounds depend on; of those in `growing` the first dimension varies, alike for all.
     """
 
     multipliers: FloatArray
     memory: ClassVar[tuple[str, ...]] = ()
+    growing: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def update(self, atoms: Atoms, upper: float | None) -> None:
@@ -38,13 +39,13 @@ class Rule(ABC):
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Go on from what `state` returned; raises `InputError` if it does not fit."""
+        kept = [state[name] for name in self.growing if name in state]
+        lengths = {len(array) for array in kept if array.ndim}
         for name in ("multipliers", *self.memory):
             present, stored = np.asarray(getattr(self, name)), state.get(name)
-            if (
-                stored is None
-                or stored.dtype != present.dtype
-                or stored.shape[1:] != present.shape[1:]
-                or stored.ndim != present.ndim
-            ):
+            shape: tuple[int, ...] = present.shape
+            if name in self.growing and len(lengths) == 1:
+                shape = (*lengths, *present.shape[1:])
+            if stored is None or stored.dtype != present.dtype or stored.shape != shape:
                 raise InputError(f"the checkpoint is damaged: its {name!r} does not fit.")
             setattr(self, name, stored.copy() if stored.ndim else stored.item())

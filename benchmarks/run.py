@@ -9,6 +9,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 SCRIPTS = (
     "networks/coat_sandal.py",
+    "networks/baselines.py",
     "networks/ablations.py",
     "networks/encoding.py",
     "networks/inference.py",

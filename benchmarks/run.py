@@ -10,6 +10,7 @@ HERE = Path(__file__).parent
 SCRIPTS = (
     "networks/coat_sandal.py",
     "networks/baselines.py",
+    "networks/small_datasets.py",
     "networks/ablations.py",
     "networks/encoding.py",
     "networks/inference.py",

@@ -9,6 +9,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 SCRIPTS = (
     "networks/coat_sandal.py",
+    "networks/baselines.py",
+    "networks/small_datasets.py",
     "networks/ablations.py",
     "networks/encoding.py",
     "networks/inference.py",

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = "dwave matplotlib numba ortools pandas pooch sklearn".split()
+HEAVY = "dwave matplotlib numba onnx onnxruntime ortools pandas pooch sklearn".split()
 
 
 @pytest.mark.parametrize("module", ["qhal", "qhal.datasets", "qhal.networks"])

@@ -19,12 +19,11 @@ from typing import NamedTuple
 
 import click
 import numpy as np
+from candidates import best_of, encoded_samples, offer, visit_random
 from rich.console import Console
 from rich.table import Table
 
 from qhal.api import plan_training
-from qhal.networks import EncodedNetwork, encode_network
-from qhal.networks.selection import choose
 from qhal.networks.training import CandidatePool, TrainingPlan, train_joint
 from qhal.oracle import Oracle
 from qhal.problems.encoding import encode
@@ -117,14 +116,9 @@ def _rows(rounds: int, reads: int, seconds: float) -> dict[str, Callable[[Traini
     return rows
 
 
-def _encoded(plan: TrainingPlan) -> EncodedNetwork:
-    data, chosen = plan.dataset, plan.chosen
-    return encode_network(plan.spec, data.x_train[chosen], data.y_train[chosen])
-
-
 def _exact(plan: TrainingPlan, seconds: float) -> Figures:
     """The minimum of the QCBO, or the best that cpsat finds in time."""
-    encoded = _encoded(plan)
+    encoded = encoded_samples(plan)
     answer = get_oracle("cpsat").solve_exactly(encoded.problem, time_limit=seconds, seed=plan.seed)
     if answer is None or answer.values is None:
         return Figures(0.0, float("nan"), 1)
@@ -138,7 +132,7 @@ def _held(
     plan: TrainingPlan, oracle: Oracle, rounds: int, reads: int, *, raw: bool = False
 ) -> Figures:
     """The same calls at the multipliers QCGD starts from, which never change."""
-    encoded = _encoded(plan)
+    encoded = encoded_samples(plan)
     lifting = Lifting(encode(encoded.problem))
     qubo = lifting.qubo(lifting.on_grid(Level(lifting, exact=False).multipliers))
     pool = CandidatePool(plan.spec.num_weight_bits)
@@ -148,35 +142,21 @@ def _held(
         values = lifting.program.values(samples.states)
         if samples.first[1] < lowest[0]:
             lowest = (samples.first[1], values[0])
-        _offer(pool, encoded, values)
+        offer(pool, encoded, values)
     if not raw:
-        return _best(plan, encoded, pool, rounds, means=True)
+        return _best(plan, pool, rounds, means=True)
     network = encoded.network(lowest[1], plan.dataset.class_names)
     loss = float(encoded.problem.objectives(encoded.values(network)[np.newaxis, :])[0])
     return Figures(network.accuracy(plan.dataset.x_test, plan.dataset.y_test), loss, rounds)
 
 
 def _random(plan: TrainingPlan, count: int, *, means: bool) -> Figures:
-    """Fair coins for the weight bits, completed and chosen from like the rest."""
-    encoded = _encoded(plan)
-    pool = CandidatePool(plan.spec.num_weight_bits)
-    shape = (count, encoded.problem.num_variables)
-    _offer(pool, encoded, np.random.default_rng(plan.seed).integers(0, 2, shape))
-    return _best(plan, encoded, pool, 0, means=means)
+    return _best(plan, visit_random(plan, count), 0, means=means)
 
 
-def _offer(pool: CandidatePool, encoded: EncodedNetwork, values: np.ndarray) -> None:
-    assert encoded.problem.completion is not None
-    whole = encoded.problem.completion(values.astype(np.int64))
-    pool(whole, encoded.problem.objectives(whole))
-
-
-def _best(
-    plan: TrainingPlan, encoded: EncodedNetwork, pool: CandidatePool, calls: int, *, means: bool
-) -> Figures:
+def _best(plan: TrainingPlan, pool: CandidatePool, calls: int, *, means: bool) -> Figures:
     data = plan.dataset
-    candidates = pool.networks(encoded, data.class_names)
-    network, _ = choose(candidates, data.x_train, data.y_train, means=means)
+    network = best_of(plan, pool, means=means)
     return Figures(network.accuracy(data.x_test, data.y_test), pool.lowest_loss, calls)
 
 

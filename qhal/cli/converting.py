@@ -1,4 +1,4 @@
-"""`qhal convert`: problems from one file format to another."""
+"""`qhal convert`: problems from one file format to another, models to ONNX."""
 
 from __future__ import annotations
 
@@ -25,15 +25,21 @@ def convert(
     """Convert the problem in IN to the format of OUT.
 
     The suffixes say the formats; see qhal solve --help. Formats without constraints (.bqm, .coo,
-    .qubo, .mc) take unconstrained problems only; .coo, .qubo and .mc hold numbers, not names.
+    .qubo, .mc) take unconstrained problems only; .coo, .qubo and .mc hold numbers, not names. A
+    model of qhal train becomes an .onnx file, which quantises its inputs itself.
 
     \b
     Examples:
       qhal convert problem.cqm problem.lp
       qhal convert problem.npz --to lp
+      qhal convert coat.npz coat.onnx
     """
     target = _target(source, target, suffix)
     check_outputs(inputs=[source], target=target)
+    if target.suffix.lower() == ".onnx":
+        document = _to_onnx(source, target)
+        output.result(document, facts(document))
+        return
 
     from qhal.files import read_problem, write_problem
 
@@ -46,6 +52,19 @@ def convert(
         "num_constraints": problem.num_constraints,
     }
     output.result(document, facts(document))
+
+
+def _to_onnx(source: Path, target: Path) -> dict[str, object]:
+    from qhal.networks import Network
+
+    network = Network.load(source)
+    network.to_onnx(target)
+    return {
+        "input": str(source),
+        "output": str(target),
+        "num_features": network.spec.layers[0].inputs,
+        "class_names": list(network.class_names),
+    }
 
 
 def _target(source: Path, target: Path | None, suffix: str | None) -> Path:

@@ -130,6 +130,17 @@ class Network:
             partial.unlink(missing_ok=True)
             raise InputError(f"cannot write the model {target}: {error.strerror}.") from None
 
+    def to_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the network as an ONNX model; needs onnx, `InputError` if it is absent.
+
+        Input: `x`, float64 (num_samples, num_features), which the graph itself quantises. Outputs:
+        `decision` as from `decision_function`, and of a classifier `class`, int64 (num_samples,),
+        as from `predict`; the metadata hold `class_names` as JSON. NaN is not refused.
+        """
+        from qhal.networks.onnx_export import write_onnx
+
+        write_onnx(self, path)
+
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Network:
         """Read a model that `save` wrote; raises `InputError` for anything else."""

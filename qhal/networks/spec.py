@@ -191,9 +191,13 @@ class InputGrid:
             )
         if not np.isfinite(values).all():
             raise InputError("inputs contain NaN or infinite values.")
-        span = np.where(self.high > self.low, self.high - self.low, 1.0)
-        scaled = np.clip((values - self.low) / span, 0.0, 1.0)
+        scaled = np.clip((values - self.low) / self.span, 0.0, 1.0)
         return np.asarray(np.rint(scaled * (2**self.bits - 1)), dtype=np.int64)
+
+    @property
+    def span(self) -> FloatArray:
+        """high - low, 1 where that is 0: (num_features,)."""
+        return np.where(self.high > self.low, self.high - self.low, 1.0)
 
     @classmethod
     def fit(cls, x: FloatArray, bits: int) -> InputGrid:

@@ -48,6 +48,7 @@ def draw_history(axes: Any, history: Sequence[Mapping[str, Any]]) -> None:
                 calls, drawn, style, color=color, label=label, drawstyle="steps-post", marker=marker
             )
     axes.set(ylabel="objective")
+    axes.locator_params(axis="x", integer=True)  # there is no half a call
     axes.legend(fontsize="small")
 
 

@@ -3,9 +3,12 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from qhal.files import read_problem
+from qhal.networks import Network, make_spec
+from qhal.registry import load
 
 
 @pytest.fixture
@@ -79,3 +82,31 @@ def test_the_input_is_not_overwritten(refused, problem, tmp_path):
         assert "would overwrite the input" in refused("convert", problem, place)
     assert "would overwrite the input" in refused("convert", problem, "--to", "lp")
     assert problem.read_text() == content
+
+
+@pytest.fixture
+def model(tmp_path):
+    spec = make_spec(np.eye(4), load("activation", "sign"), load("loss", "hinge"), hidden=0)
+    path = tmp_path / "model.npz"
+    Network(spec, (np.ones((1, 4), np.int64),), (np.zeros(1, np.int64),), ("a", "b")).save(path)
+    return path
+
+
+def test_a_model_becomes_onnx(qhal, model):
+    onnx = pytest.importorskip("onnx")
+    result = qhal("convert", model, "--to", "onnx", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {
+        "input": str(model),
+        "output": str(model.with_suffix(".onnx")),
+        "num_features": 4,
+        "class_names": ["a", "b"],
+    }
+    onnx.checker.check_model(onnx.load(model.with_suffix(".onnx")))
+
+
+def test_a_problem_does_not_become_onnx(qhal, refused, problem):
+    assert "is not an .npz file" in refused("convert", problem, "--to", "onnx")
+    qhal("convert", problem, "--to", "npz")
+    arrays = problem.with_suffix(".npz")
+    assert "is not a qhal model" in refused("convert", arrays, "--to", "onnx")

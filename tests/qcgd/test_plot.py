@@ -22,6 +22,14 @@ def test_one_call_is_a_visible_point_and_many_are_a_line():
     assert {line.get_marker() for line in drawn(many)} == {""}
 
 
+def test_calls_are_counted_in_whole_numbers():
+    axes = new_figure((8, 3)).subplots()
+    states = [{"oracle_calls": k, "incumbent": 0.0} for k in (1, 2, 3)]
+    rest = dict.fromkeys(["raw_incumbent", "lower_bound", "lowest_energy"])
+    draw_history(axes, [state | rest for state in states])
+    assert all(tick == round(tick) for tick in axes.get_xticks())
+
+
 @pytest.mark.parametrize("suffix", ["png", "svg", "PDF"])
 def test_a_plot_that_fails_keeps_the_old_one(tmp_path, suffix, monkeypatch):
     path = tmp_path / f"run.{suffix}"

@@ -4,9 +4,9 @@
 
 A third of each set is the test set, drawn anew for every seed, stratified. The default is 20
 samples in the QCBO (the other training samples only choose among the visited networks), 3 hidden
-units, 1-bit weights, `cim`. Beside it scikit-learn's logistic regression with real weights on the
+units for two classes and none for more, 1-bit weights, `cim`. Beside it scikit-learn's logistic regression with real weights on the
 whole training set, and on 20 samples drawn as the classifier's are. Sets of several classes are
-also tried without hidden units, and as one problem for each class (OneVsRestClassifier).
+also tried with 3 hidden units, and as one problem for each class (OneVsRestClassifier).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from qhal.networks.training import draw_samples
 Data = tuple[np.ndarray, np.ndarray]
 CLASSIFIERS: dict[str, Callable[[int], Any]] = {
     "default": lambda seed: QuantizedNetworkClassifier(random_state=seed),
-    "no hidden units": lambda seed: QuantizedNetworkClassifier(hidden=0, random_state=seed),
+    "3 hidden units": lambda seed: QuantizedNetworkClassifier(hidden=3, random_state=seed),
     "one against the rest": lambda seed: OneVsRestClassifier(
         QuantizedNetworkClassifier(random_state=seed)
     ),

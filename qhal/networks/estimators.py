@@ -37,6 +37,7 @@ from qhal.qcgd.loop import Callback, Limits
 from qhal.registry import get_oracle
 
 VOTERS = 9
+HIDDEN = 3
 
 
 class _QuantizedNetwork(BaseEstimator):  # type: ignore[misc]
@@ -47,7 +48,7 @@ class _QuantizedNetwork(BaseEstimator):  # type: ignore[misc]
     def __init__(
         self,
         *,
-        hidden: int | Sequence[int] = 3,
+        hidden: int | Sequence[int] | None = None,
         weight_bits: WeightBits | Sequence[WeightBits] = 1,
         bias_bits: int = 4,
         input_bits: int = 3,
@@ -90,11 +91,13 @@ class _QuantizedNetwork(BaseEstimator):  # type: ignore[misc]
         ensembles = ("mean", "best") if self._regression else ("mean", "best", "vote")
         if self.ensemble not in ensembles:
             raise InputError(f"ensemble must be one of {', '.join(ensembles)}.")
+        # A hidden layer for several outputs needs more spins than a QCBO of few samples can train.
+        default = HIDDEN if outputs == 1 else 0
         spec = make_spec(
             x,
             as_activations(self.activation),
             as_function("loss", self.loss),
-            hidden=self.hidden,
+            hidden=default if self.hidden is None else self.hidden,
             outputs=outputs,
             weight_bits=self.weight_bits,
             bias_bits=self.bias_bits,
@@ -140,8 +143,8 @@ class QuantizedNetworkClassifier(ClassifierMixin, _QuantizedNetwork):  # type: i
 
     Parameters
     ----------
-    hidden : int or sequence, default 3
-        Units of the hidden layers; 0 for none.
+    hidden : int, sequence or None (default)
+        Units of the hidden layers; 0 for none. None: 3 for two classes, none for more.
     weight_bits : 1 (+-1, default), "ternary", up to 8, or one for each layer of weights
     bias_bits, input_bits : int, default 4 and 3
     activation, loss : names of plugins, or objects; "hard-tanh" and "hinge" by default

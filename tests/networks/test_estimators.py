@@ -100,3 +100,11 @@ def test_a_callback_stops_the_run(cancer) -> None:
 
     QuantizedNetworkClassifier(**LINEAR | {"hidden": 1, "callback": stop}).fit(cancer[0], cancer[2])
     assert seen == [1]
+
+
+def test_several_classes_have_no_hidden_units_unless_asked() -> None:
+    x = np.vstack([np.eye(3)] * 4)
+    y = np.tile([0, 1, 2], 4)
+    default = QuantizedNetworkClassifier(**QUICK).fit(x, y)
+    assert len(default.network_.spec.layers) == 1
+    assert len(QuantizedNetworkClassifier(**QUICK).fit(x, y > 0).network_.spec.layers) == 2

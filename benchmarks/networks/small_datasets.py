@@ -4,9 +4,10 @@
 
 A third of each set is the test set, drawn anew for every seed, stratified. The default is 20
 samples in the QCBO (the other training samples only choose among the visited networks), 3 hidden
-units for two classes and none for more, 1-bit weights, `cim`. Beside it scikit-learn's logistic regression with real weights on the
-whole training set, and on 20 samples drawn as the classifier's are. Sets of several classes are
-also tried with 3 hidden units, and as one problem for each class (OneVsRestClassifier).
+units for two classes and none for more, 1-bit weights, `cim`. Beside it scikit-learn's logistic
+regression with real weights on the whole training set, and on 20 samples drawn as the classifier's
+are. Sets of several classes are also tried with 3 hidden units, and as one problem for each class
+(OneVsRestClassifier).
 """
 
 from __future__ import annotations

@@ -33,6 +33,8 @@ class Activation:
     odd : bool
         Whether f(-z) = -f(z), except where f jumps; then +-1 output weights can be absorbed into
         the hidden layer.
+    monotone : bool
+        Whether f never falls.
     jumps : bool
         Whether f is discontinuous at breakpoints (its value there is the limit from the right).
     interval : (float, float)
@@ -45,6 +47,7 @@ class Activation:
     curvature: float | None = None
     breakpoints: tuple[float, ...] = ()
     odd: bool = False
+    monotone: bool = False
     jumps: bool = False
     interval: tuple[float, float] = (-3.0, 3.0)
 

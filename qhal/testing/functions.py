@@ -223,6 +223,17 @@ def oddness_holds(probe: Probe) -> str:
     return "f(-z) = -f(z)."
 
 
+def monotony_holds(probe: Probe) -> str:
+    """f never falls."""
+    function, points = probe.function, np.sort(probe.points)
+    if not (isinstance(function, Activation) and function.monotone):
+        raise CheckSkipped("It does not claim to be monotone.")
+    values = function(points)
+    fall = np.diff(values) < -1e-12 * (1.0 + np.abs(values[1:]))
+    expect(not fall.any(), f"f falls before z = {_nearest_zero(points[1:][fall])}.")
+    return "f never falls."
+
+
 def quadratic_means_squared(probe: Probe) -> str:
     """The loss is (1 - m)^2 exactly."""
     function, points = probe.function, probe.points
@@ -265,7 +276,11 @@ _COMMON: Mapping[str, Check] = {
     "order-0-spline": partial(splines_keep_their_bound, order=0),
     "order-1-spline": partial(splines_keep_their_bound, order=1),
 }
-ACTIVATION_CHECKS: Mapping[str, Check] = {**_COMMON, "odd": oddness_holds}
+ACTIVATION_CHECKS: Mapping[str, Check] = {
+    **_COMMON,
+    "odd": oddness_holds,
+    "monotone": monotony_holds,
+}
 LOSS_CHECKS: Mapping[str, Check] = {**_COMMON, "quadratic": quadratic_means_squared}
 
 

@@ -49,6 +49,7 @@ LIARS = {
     "curvature too small": (np.tanh, {"lipschitz": 1.0, "curvature": 0.769}, "curvature"),
     "curvature of a straight line": (np.tanh, {"curvature": 0.0}, "order-1-spline"),
     "constant between jumps": (np.tanh, {"lipschitz": 0.0}, "order-0-spline"),
+    "not monotone": (lambda z: z + 1.1 * np.sin(z), {"monotone": True}, "monotone"),
     "not odd": (lambda z: np.tanh(z) + 1e-9, {"odd": True}, "odd"),
     "hidden small jump": (lambda z: z + 1e-4 * (z >= 0.7123), {}, "jumps"),
     "hidden jump far out": (lambda z: np.where(z < 222.3, np.tanh(z), 0.0), {}, "jumps"),
@@ -140,7 +141,14 @@ def test_what_cannot_be_evaluated_is_not_tried_further():
 def test_promises_not_made_are_skipped():
     report = check_activation(Activation(name="plain", function=np.tanh))
     skipped = [check.name for check in report.checks if check.outcome == "skipped"]
-    assert skipped == ["lipschitz", "curvature", "order-0-spline", "order-1-spline", "odd"]
+    assert skipped == [
+        "lipschitz",
+        "curvature",
+        "order-0-spline",
+        "order-1-spline",
+        "odd",
+        "monotone",
+    ]
     assert json.loads(json.dumps(report.to_json()))["passed"] is True
 
 

@@ -62,6 +62,13 @@ def test_both_zeros_belong_to_the_upper_side(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_monotony_is_stated_where_it_holds(name):
+    activation = load("activation", name)
+    values = activation(np.linspace(-20, 20, 4001))
+    assert activation.monotone == bool((np.diff(values) >= 0).all())
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_oddness_is_stated_where_it_holds(name):
     assert load("activation", name).odd == (name in ODD)
 

@@ -37,8 +37,8 @@ class Comparison:
         lower_bound, gap_to_reference, oracle_calls, total_time_s, stop_reason, error. An oracle
         that refused or failed has the status "failed", its sentence in `error`, and no figures.
     agree : bool
-        True only if every oracle that ran reached the same objective (see `meets`: to 1e-9 of
-        its size), and nothing contradicts a proof. A reference counts as far as it got: with a
+        True only if every oracle that ran reached the same objective (as `meets` judges it), and
+        nothing contradicts a proof. A reference counts as far as it got: with a
         proof, or with a better solution than the others.
     differences : who is how far above the best objective, or found nothing feasible
     contradictions : what cannot be true together, e.g. a value below a proved bound

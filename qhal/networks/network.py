@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qhal.archive import write_arrays
+from qhal.atomic import write_atomically
 from qhal.datasets.arrays import read_npz
 from qhal.errors import InputError, PluginError, UnknownNameError
 from qhal.networks.gridspline import GridSplines, grid_splines
@@ -120,15 +122,7 @@ class Network:
         for k, (weights, biases) in enumerate(zip(self.weights, self.biases, strict=True)):
             arrays |= {f"weights_{k}": weights, f"biases_{k}": biases}
         arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
-        target = Path(path)
-        partial = target.with_name(target.name + ".partial")
-        try:
-            with open(partial, "wb") as file:
-                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-            os.replace(partial, target)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise InputError(f"cannot write the model {target}: {error.strerror}.") from None
+        write_atomically(path, write_arrays(arrays))
 
     def to_onnx(self, path: str | os.PathLike[str]) -> None:
         """Write the network as an ONNX model; needs onnx, `InputError` if it is absent.

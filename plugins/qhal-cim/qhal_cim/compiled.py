@@ -21,6 +21,7 @@ WIDTH = 128
 _MAT, _VEC, _INT = "float32[:,::1]", "float32[::1]", "int32[::1]"
 _STATE = f"{_VEC}, {_VEC}, {_MAT}, {_MAT}, int64, {_MAT}, {_MAT}"
 _BEST = f"{_VEC}, float64[::1], {_MAT}, int64, int64, int8[:,::1], float64[::1]"
+_LOOK = "int64, int64, float64[::1], int8[:,::1], float64[::1]"
 
 
 @njit(inline="always", fastmath=True)
@@ -61,18 +62,6 @@ def _row_product(indptr, indices, data, i, x, out):
             out[w] += va * a[w]
 
 
-@njit(f"void({_INT}, {_INT}, {_VEC}, {_STATE})", fastmath=True, cache=True)
-def advance_sparse(indptr, indices, data, field, amplitude, x, y, num_cac, pump, constants):
-    """Advance all rows by `len(pump)` steps, each row on the newest values of the others."""
-    force = np.empty(x.shape[1], np.float32)
-    for t in range(pump.shape[0]):
-        for i in range(x.shape[0]):
-            for w in range(force.size):
-                force[w] = field[i] * amplitude[w]
-            _row_product(indptr, indices, data, i, x, force)
-            _update(x[i], y[i], force, num_cac, pump[t], constants)
-
-
 @njit(inline="always", fastmath=True)
 def _four_products(matrix, start, x, out):
     """out[k * WIDTH + w] = (row start + k of the matrix) times x, k < 4, beyond the end anything.
@@ -104,34 +93,6 @@ def _four_products(matrix, start, x, out):
             out[WIDTH + w] += bj * xj[w]
             out[2 * WIDTH + w] += cj * xj[w]
             out[3 * WIDTH + w] += dj * xj[w]
-
-
-@njit(f"void({_MAT}, {_STATE})", fastmath=True, cache=True)
-def advance_dense(matrix, field, amplitude, x, y, num_cac, pump, constants):
-    """As `advance_sparse`, four rows at a time; what they change is added to the rest of the four.
-
-    `x` has at most `WIDTH` columns.
-    """
-    n, columns = x.shape
-    forces = np.empty(4 * WIDTH, np.float32)
-    change = np.empty(columns, np.float32)
-    for t in range(pump.shape[0]):
-        for start in range(0, n, 4):
-            _four_products(matrix, start, x, forces)
-            for i in range(start, min(start + 4, n)):
-                at = (i - start) * WIDTH
-                force, row = forces[at : at + columns], x[i]
-                for w in range(columns):
-                    force[w] += field[i] * amplitude[w]
-                    change[w] = row[w]
-                _update(row, y[i], force, num_cac, pump[t], constants)
-                for w in range(columns):
-                    change[w] = row[w] - change[w]
-                for j in range(i + 1, min(start + 4, n)):
-                    at = (j - start) * WIDTH
-                    later, coupling = forces[at : at + columns], matrix[j, i]
-                    for w in range(columns):
-                        later[w] += coupling * change[w]
 
 
 @njit(inline="always", fastmath=True)
@@ -181,6 +142,60 @@ def record_dense(matrix, field, weight, x, first, last, best, best_energy):
             for w in range(energies.size):
                 energies[w] -= 0.5 * weight[i] * signs[i, w] * (force[w] + _f32(2) * field[i])
     _keep(signs, energies, first, best, best_energy)
+
+
+@njit(f"void({_INT}, {_INT}, {_VEC}, {_STATE}, {_LOOK})", fastmath=True, cache=True)
+def advance_sparse(
+    indptr, indices, data, field, amplitude, x, y, num_cac, pump, constants,
+    until_look, look, weight, best, best_energy,
+):  # fmt: skip
+    """Advance all rows by `len(pump)` steps, each row on the newest values of the others.
+
+    After `until_look` steps, and every `look` from there on, the first `num_cac` columns are
+    recorded.
+    """
+    force = np.empty(x.shape[1], np.float32)
+    for t in range(pump.shape[0]):
+        for i in range(x.shape[0]):
+            for w in range(force.size):
+                force[w] = field[i] * amplitude[w]
+            _row_product(indptr, indices, data, i, x, force)
+            _update(x[i], y[i], force, num_cac, pump[t], constants)
+        if num_cac > 0 and (t + 1 - until_look) % look == 0:
+            record_sparse(indptr, indices, data, field, weight, x, 0, num_cac, best, best_energy)
+
+
+@njit(f"void({_MAT}, {_STATE}, {_LOOK})", fastmath=True, cache=True)
+def advance_dense(
+    matrix, field, amplitude, x, y, num_cac, pump, constants,
+    until_look, look, weight, best, best_energy,
+):  # fmt: skip
+    """As `advance_sparse`, four rows at a time; what they change is added to the rest of the four.
+
+    `x` has at most `WIDTH` columns.
+    """
+    n, columns = x.shape
+    forces = np.empty(4 * WIDTH, np.float32)
+    change = np.empty(columns, np.float32)
+    for t in range(pump.shape[0]):
+        for start in range(0, n, 4):
+            _four_products(matrix, start, x, forces)
+            for i in range(start, min(start + 4, n)):
+                at = (i - start) * WIDTH
+                force, row = forces[at : at + columns], x[i]
+                for w in range(columns):
+                    force[w] += field[i] * amplitude[w]
+                    change[w] = row[w]
+                _update(row, y[i], force, num_cac, pump[t], constants)
+                for w in range(columns):
+                    change[w] = row[w] - change[w]
+                for j in range(i + 1, min(start + 4, n)):
+                    at = (j - start) * WIDTH
+                    later, coupling = forces[at : at + columns], matrix[j, i]
+                    for w in range(columns):
+                        later[w] += coupling * change[w]
+        if num_cac > 0 and (t + 1 - until_look) % look == 0:
+            record_dense(matrix, field, weight, x, 0, num_cac, best, best_energy)
 
 
 _DESCENT = "float64[::1], int8[:,::1], float64[:,::1], float64[::1]"

@@ -33,6 +33,9 @@ try:
 except ImportError:  # numba is the extra "fast"
     compiled = None
 
+# Steps between two looks at the signs of the replicas of "cac".
+LOOK = 10
+
 _BLOCK = 32
 _ONE, _SMALLEST_ERROR, _LARGEST_ERROR = np.float32(1), np.float32(1e-3), np.float32(1000)
 
@@ -71,8 +74,12 @@ class Kernel(ABC):
     order: np.ndarray
 
     @abstractmethod
-    def advance(self, batch: Batch, pump: np.ndarray) -> None:
-        """Advance by one step for each row of `pump`, (steps, R) float32."""
+    def advance(self, batch: Batch, pump: np.ndarray, until_look: int = LOOK) -> None:
+        """Advance by one step for each row of `pump`, (steps, R) float32.
+
+        The replicas of "cac" wander: after `until_look` steps, at least 1, and every `LOOK` from
+        there on, the best of their signs are kept.
+        """
 
     @abstractmethod
     def record(self, batch: Batch, first: int, last: int) -> None:
@@ -109,7 +116,7 @@ class CompiledKernel(Kernel):
             self._matrix = (matrix.indptr, matrix.indices, matrix.data)
             self._advance, self._record = compiled.advance_sparse, compiled.record_sparse
 
-    def advance(self, batch: Batch, pump: np.ndarray) -> None:
+    def advance(self, batch: Batch, pump: np.ndarray, until_look: int = LOOK) -> None:
         """See `Kernel.advance`."""
         replicas = batch.replicas
         self._advance(
@@ -121,6 +128,11 @@ class CompiledKernel(Kernel):
             replicas.num_cac,
             pump,
             replicas.constants,
+            until_look,
+            LOOK,
+            self._forces.weight,
+            batch.best,
+            batch.best_energy,
         )
 
     def record(self, batch: Batch, first: int, last: int) -> None:
@@ -141,13 +153,30 @@ class CompiledKernel(Kernel):
 
 
 class _NumpyKernel(Kernel):
-    """What the two kernels without numba share."""
+    """What the two kernels without numba share; `_step` is what they do not."""
 
     def __init__(self, forces: Forces, order: np.ndarray) -> None:
         self.order = order
         self._matrix = forces.matrix
         self._field = forces.field[order, np.newaxis]
         self._weight = forces.weight[order]
+
+    def advance(self, batch: Batch, pump: np.ndarray, until_look: int = LOOK) -> None:
+        """See `Kernel.advance`."""
+        constants = _update_constants(batch.replicas)
+        for t, decay in enumerate(pump - np.float32(1), 1):
+            self._step(batch, decay, *constants)
+            if (t - until_look) % LOOK == 0:
+                self.record(batch, 0, batch.replicas.num_cac)
+
+    @abstractmethod
+    def _step(
+        self,
+        batch: Batch,
+        decay: np.ndarray,
+        cac: tuple[np.ndarray, ...],
+        bsb: tuple[np.ndarray, ...],
+    ) -> None: ...
 
     def record(self, batch: Batch, first: int, last: int) -> None:
         """See `Kernel.record`."""
@@ -180,14 +209,17 @@ class NumpySparseKernel(_NumpyKernel):
             (self._matrix[first:last], slice(first, last)) for first, last in pairwise(edges)
         ]
 
-    def advance(self, batch: Batch, pump: np.ndarray) -> None:
-        """See `Kernel.advance`."""
-        cac, bsb = _update_constants(batch.replicas)
-        for p in pump - np.float32(1):
-            for rows, block in self._blocks:
-                force = rows @ batch.x
-                force += self._field[block] * batch.amplitude
-                update(batch.x[block], batch.y[block], force, p, cac, bsb)
+    def _step(
+        self,
+        batch: Batch,
+        decay: np.ndarray,
+        cac: tuple[np.ndarray, ...],
+        bsb: tuple[np.ndarray, ...],
+    ) -> None:
+        for rows, block in self._blocks:
+            force = rows @ batch.x
+            force += self._field[block] * batch.amplitude
+            update(batch.x[block], batch.y[block], force, decay, cac, bsb)
 
 
 class NumpyDenseKernel(_NumpyKernel):
@@ -198,23 +230,26 @@ class NumpyDenseKernel(_NumpyKernel):
     def __init__(self, forces: Forces) -> None:
         super().__init__(forces, np.arange(forces.field.size))
 
-    def advance(self, batch: Batch, pump: np.ndarray) -> None:
-        """See `Kernel.advance`."""
+    def _step(
+        self,
+        batch: Batch,
+        decay: np.ndarray,
+        cac: tuple[np.ndarray, ...],
+        bsb: tuple[np.ndarray, ...],
+    ) -> None:
         x, y, matrix = batch.x, batch.y, self._matrix
-        cac, bsb = _update_constants(batch.replicas)
         change = np.empty((_BLOCK, x.shape[1]), dtype=np.float32)
-        for p in pump - np.float32(1):
-            for start in range(0, len(x), _BLOCK):
-                stop = min(start + _BLOCK, len(x))
-                forces = matrix[start:stop] @ x
-                forces += self._field[start:stop] * batch.amplitude
-                for i in range(start, stop):
-                    force = forces[i - start]
-                    if i > start:
-                        force += matrix[i, start:i] @ change[: i - start]
-                    change[i - start] = x[i]
-                    update(x[i], y[i], force, p, cac, bsb)
-                    np.subtract(x[i], change[i - start], out=change[i - start])
+        for start in range(0, len(x), _BLOCK):
+            stop = min(start + _BLOCK, len(x))
+            forces = matrix[start:stop] @ x
+            forces += self._field[start:stop] * batch.amplitude
+            for i in range(start, stop):
+                force = forces[i - start]
+                if i > start:
+                    force += matrix[i, start:i] @ change[: i - start]
+                change[i - start] = x[i]
+                update(x[i], y[i], force, decay, cac, bsb)
+                np.subtract(x[i], change[i - start], out=change[i - start])
 
 
 def _update_constants(replicas: Replicas) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:

@@ -26,8 +26,9 @@ DYNAMICS = ("portfolio", "cac", "bsb", "dopo")
 
 # Replicas that run side by side: enough to fill vector units, few enough for the cache.
 _BATCH = 128
-# Redrawn this often per call, stochastic rounding errs differently in every group of replicas.
-_DRAWS = 5
+# Redrawn this often per call, stochastic rounding errs differently in every group of replicas, of
+# at least so many: fewer leave vector units idle.
+_DRAWS, _SMALLEST_GROUP = 5, 8
 
 
 class Cim(qhal.Oracle):
@@ -38,12 +39,13 @@ class Cim(qhal.Oracle):
     dynamics : ``"cac"``, ``"bsb"`` (see `qhal_cim.kernels`), ``"portfolio"``: both, and several
         schedules, shared out over the reads, or ``"dopo"``: optical parametric oscillators with
         their quantum noise, as in the machine itself (see `qhal_cim.dopo`)
-    num_steps : time steps (``"dopo"``: round trips) per read, at least 1. Default: 500;
-        without fields, and with more than 8 neighbours a variable, as many as there are variables
-        (half as many if they are densely coupled), from 500 to 2000; with ``"dopo"`` always 500.
+    num_steps : time steps (``"dopo"``: round trips) per read, at least 1. Default: 500, fewer for
+        less than 64 variables; without fields, and with more than 8 neighbours a variable, as many
+        as there are variables (half as many if they are densely coupled), from 500 to 2000; with
+        ``"dopo"`` always 500.
     coefficient_bits : None for double precision, or 2 to 24: the dynamics see couplings and fields
         as signed integers of so many bits. Energies are always those of the exact problem.
-    rounding : ``"stochastic"`` (redrawn for every fifth of the reads), ``"nearest"`` or
+    rounding : ``"stochastic"`` (redrawn for every fifth of the reads, at least 8), ``"nearest"`` or
         ``"clipped"``; see `qhal_cim.precision`. Only with `coefficient_bits`.
     fields : what makes linear terms comparable with couplings between soft spins: ``"target"``,
         the amplitude that spins aim at, ``"mean"``, the mean amplitude of the replica, or
@@ -205,8 +207,8 @@ class Cim(qhal.Oracle):
 
     def _batch_sizes(self, num_reads: int) -> list[int]:
         """How many replicas run side by side, one batch after the other."""
-        draws = _DRAWS if self._redraws else 1
-        count = max(-(-num_reads // _BATCH), min(draws, num_reads))
+        draws = min(_DRAWS, max(num_reads // _SMALLEST_GROUP, 1)) if self._redraws else 1
+        count = max(-(-num_reads // _BATCH), draws)
         return [num_reads * (i + 1) // count - num_reads * i // count for i in range(count)]
 
 

@@ -124,13 +124,14 @@ def _is_low_degree(form: QuadraticForm) -> bool:
 def default_steps(form: QuadraticForm) -> int:
     """How many steps a run of ``"cac"`` and ``"bsb"`` has if nothing is said.
 
-    Large spin glasses pay longer runs back; under fields and on graphs of low degree, more reads
-    are better than more steps.
+    Small problems need few. Large spin glasses pay longer runs back; under fields and on graphs of
+    low degree, more reads are better than more steps.
     """
-    if form.has_linear or _is_low_degree(form):
-        return 500
     n = form.num_variables
-    return min(max(n // 2 if form.is_dense else n, 500), 2000)
+    usual = min(max(n * n // 8, 100), 500)
+    if form.has_linear or _is_low_degree(form):
+        return usual
+    return min(max(n // 2 if form.is_dense else n, usual), 2000)
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from qhal_cim.forms import Forces, QuadraticForm, with_ancilla
-from qhal_cim.kernels import Batch, make_kernel
+from qhal_cim.kernels import LOOK, Batch, make_kernel
 from qhal_cim.ramp import Ramp
 from qhal_cim.schedules import RETURN_SIZE, Cycles, Replicas, Schedule
-
-# Steps between two looks at the signs of the replicas of "cac", which wander.
-_LOOK = 10
 
 FIELDS = ("target", "mean", "ancilla")
 
@@ -65,15 +62,14 @@ class Simulation:
 
     def _advance(self, batch: Batch, pump: np.ndarray, done: int) -> None:
         """Advance by the steps of `pump`, after `done` steps of the run."""
-        while len(pump):
-            if self._mean and done % _LOOK == 0:
+        until_look = LOOK - done % LOOK
+        while self._mean and len(pump):
+            if until_look == LOOK:
                 np.abs(batch.x).mean(axis=0, out=batch.amplitude)
-            count = _LOOK - done % _LOOK
-            self.kernel.advance(batch, pump[:count])
-            done += len(pump[:count])
-            pump = pump[count:]
-            if done % _LOOK == 0:
-                self.kernel.record(batch, 0, batch.replicas.num_cac)
+            self.kernel.advance(batch, pump[:until_look], until_look)
+            pump, until_look = pump[until_look:], LOOK
+        if len(pump):
+            self.kernel.advance(batch, pump, until_look)
 
     def _return(self, batch: Batch, rng: np.random.Generator) -> None:
         """Take the replicas of ``"bsb"`` back to the best of their states so far."""

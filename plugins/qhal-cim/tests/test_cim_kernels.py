@@ -138,7 +138,8 @@ def test_too_many_replicas_for_the_compiled_kernel_are_never_asked_for():
     sizes = Cim()._batch_sizes(1000)
     assert sum(sizes) == 1000
     assert max(sizes) <= compiled.WIDTH
-    assert Cim(coefficient_bits=8)._batch_sizes(3) == [1, 1, 1]
+    assert Cim(coefficient_bits=8)._batch_sizes(3) == [3]
+    assert Cim(coefficient_bits=8)._batch_sizes(25) == [8, 8, 9]
     assert Cim(coefficient_bits=8)._batch_sizes(100) == [20] * 5
     assert Cim(coefficient_bits=8, rounding="nearest")._batch_sizes(100) == [100]
 
@@ -286,7 +287,7 @@ def test_schedules_and_steps_follow_from_the_problem():
     assert chosen("portfolio", few).count(CAC) / len(chosen("portfolio", few)) == 0.75
     assert chosen("portfolio", many).count(CAC) / len(chosen("portfolio", many)) == 0.25
     assert chosen("cac", many) == (CAC,)
-    assert [default_steps(graph(n, 8, 0.0)) for n in (9, 900, 9000)] == [500, 900, 2000]
+    assert [default_steps(graph(n, 8, 0.0)) for n in (20, 50, 900, 9000)] == [100, 312, 900, 2000]
     assert default_steps(fields) == default_steps(graph(9000, 2, 0.0)) == 500
     assert default_steps(QuadraticForm(np.ones((1500, 1500)), np.zeros(1500))) == 750
 

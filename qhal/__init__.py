@@ -10,6 +10,8 @@ __version__ = "0.1.0"
 # Public names and the modules they live in, imported when first used: `import qhal` stays light.
 _PUBLIC = {
     "Activation": "qhal.functions",
+    "Composite": "qhal.composite",
+    "CompositeInfo": "qhal.composite",
     "ExecutorInfo": "qhal.executor",
     "InputError": "qhal.errors",
     "Ising": "qhal.problems",
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from qhal.api import solve as solve
     from qhal.api import train as train
     from qhal.comparison import compare as compare
+    from qhal.composite import Composite as Composite
+    from qhal.composite import CompositeInfo as CompositeInfo
     from qhal.errors import InputError as InputError
     from qhal.errors import QhalError as QhalError
     from qhal.executor import ExecutorInfo as ExecutorInfo

@@ -30,6 +30,24 @@ class OracleError(QhalError):
     """An oracle failed, or answered something that is not an answer."""
 
 
+class TransientError(OracleError):
+    """A failure that may pass: a lost connection, a busy machine, no answer in time.
+
+    The same question may be asked again, which is what the composite `retry` does.
+    """
+
+
+class AnswerError(TransientError):
+    """An answer that is none: a wrong shape, values other than 0 and 1, info that is not JSON.
+
+    Either the plugin is broken or the answer was garbled on its way, so asking again is worth it.
+    """
+
+
+class BudgetError(OracleError):
+    """A call that was refused before it was made, as it could cost more than the budget has."""
+
+
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The one of `candidates` that `name` was most likely meant to be, or None."""
     near = difflib.get_close_matches(name.lower(), sorted(candidates), n=1, cutoff=0.55)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from qhal.composite import CompositeInfo
     from qhal.executor import ExecutorInfo
     from qhal.functions import Activation, Loss
     from qhal.oracle import OracleInfo
@@ -23,6 +24,7 @@ hookimpl = pluggy.HookimplMarker("qhal")
 
 HOOKS = {
     "qhal.oracles": "qhal_oracle",
+    "qhal.composites": "qhal_composite",
     "qhal.activations": "qhal_activation",
     "qhal.losses": "qhal_loss",
     "qhal.executors": "qhal_executor",
@@ -45,6 +47,33 @@ def qhal_oracle() -> OracleInfo:  # type: ignore[empty-body]
     def qhal_oracle():
         return qhal.OracleInfo(
             name="coin-flip", summary="fair coins", factory="qhal_coinflip:CoinFlip", seeded=True
+        )
+    """
+
+
+@hookspec(firstresult=True)
+def qhal_composite() -> CompositeInfo:  # type: ignore[empty-body]
+    """Describe a composite, an oracle around an oracle (group ``qhal.composites``)::
+
+    import qhal
+
+    class Twice(qhal.Composite):
+        name = "twice"
+
+        def _sample(self, qubo, *, num_reads, seed, time_limit, initial_states):
+            samples = self.ask(
+                qubo,
+                num_reads=2 * num_reads,
+                seed=seed,
+                time_limit=time_limit,
+                initial_states=initial_states,
+            )
+            return samples.states[:num_reads], self.report(samples)
+
+    @qhal.hookimpl
+    def qhal_composite():
+        return qhal.CompositeInfo(
+            name="twice", summary="the better half of the reads", factory="qhal_twice:Twice"
         )
     """
 

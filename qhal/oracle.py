@@ -9,11 +9,19 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from qhal.errors import InputError, OracleError, PluginError, QhalError, did_you_mean
+from qhal.errors import (
+    AnswerError,
+    InputError,
+    OracleError,
+    PluginError,
+    QhalError,
+    TransientError,
+    did_you_mean,
+)
 from qhal.problems.arrays import FloatArray, States, as_states
 from qhal.problems.ising import Ising
 from qhal.problems.qcbo import Qcbo, Values
@@ -59,15 +67,7 @@ class OracleInfo:
         Raises `InputError` for an option the factory does not have, `PluginError` if it cannot be
         imported or makes something that is not an `Oracle`.
         """
-        module_name, _, attribute = self.factory.partition(":")
-        try:
-            factory = getattr(importlib.import_module(module_name), attribute)
-        except Exception as error:
-            raise PluginError(
-                f"oracle {self.name!r} of {self.distribution or 'an unknown distribution'} cannot "
-                f"be loaded from {self.factory!r}: {type(error).__name__}: {error}. "
-                f"Reinstall it with: pip install --force-reinstall {self.distribution}"
-            ) from error
+        factory = import_factory("oracle", self.name, self.factory, self.distribution)
         _check_options(self.name, factory, options)
         oracle = factory(**options)
         if not isinstance(oracle, Oracle):
@@ -108,7 +108,7 @@ class Oracle(ABC):
 
     info: OracleInfo = OracleInfo(name="unregistered", summary="", factory="")
     options: Mapping[str, Any] = {}
-    default_num_reads: ClassVar[int] = 100
+    default_num_reads: int = 100
 
     @abstractmethod
     def _sample(
@@ -222,24 +222,29 @@ class Oracle(ABC):
             )
         except QhalError:
             raise
+        except (ConnectionError, TimeoutError) as error:
+            raise TransientError(
+                f"oracle {name!r} cannot be reached: {type(error).__name__}: {error}. "
+                "Try again, or let the composite retry do so: '...|retry'."
+            ) from error
         except Exception as error:
             raise OracleError(
                 f"oracle {name!r} failed: {type(error).__name__}: {error}. "
                 "If it is a fault of the plugin, qhal check says more; if of a machine, try again."
             ) from error
-        states, info = answer if isinstance(answer, tuple) else (answer, {})
+        states, info = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, {})
         try:
             checked = as_states(states, n, f"oracle {name!r} answered states that")
             if np.ndim(states) != 2 or len(checked) == 0:
                 raise InputError(f"oracle {name!r} must answer with a non-empty 2-D array.")
         except InputError as error:
-            raise OracleError(
+            raise AnswerError(
                 f"{error} Its plugin is broken: qhal check {name} tells more."
             ) from None
         try:
             return checked, dict(json.loads(json.dumps(dict(info), allow_nan=False)))
         except (TypeError, ValueError) as error:
-            raise OracleError(f"oracle {name!r} answered info that is not JSON: {error}.") from None
+            raise AnswerError(f"oracle {name!r} answered info that is not JSON: {error}.") from None
 
     def _to_samples(
         self, qubo: Qubo, states: States, info: dict[str, Any], seed: int, elapsed: float
@@ -270,6 +275,19 @@ class Oracle(ABC):
                 f"but itself returned a state of energy {best}."
             )
         return min(float(bound), best)
+
+
+def import_factory(kind: str, name: str, factory: str, distribution: str) -> Any:
+    """What ``"module:Class"`` names; `PluginError` if it cannot be imported."""
+    module_name, _, attribute = factory.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except Exception as error:
+        raise PluginError(
+            f"{kind} {name!r} of {distribution or 'an unknown distribution'} cannot "
+            f"be loaded from {factory!r}: {type(error).__name__}: {error}. "
+            f"Reinstall it with: pip install --force-reinstall {distribution}"
+        ) from error
 
 
 def checked_num_reads(num_reads: Any) -> int:

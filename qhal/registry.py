@@ -14,6 +14,8 @@ from typing import Any
 import pluggy
 
 from qhal import hookspecs
+from qhal.chain import Chain, Link, is_chain, parse_chain
+from qhal.composite import CompositeInfo
 from qhal.errors import InputError, PluginError, UnknownNameError, did_you_mean, nearest
 from qhal.executor import ExecutorInfo
 from qhal.functions import Activation, Loss
@@ -21,6 +23,7 @@ from qhal.oracle import Oracle, OracleInfo
 
 KINDS: Mapping[str, tuple[str, type]] = {
     "oracle": ("qhal.oracles", OracleInfo),
+    "composite": ("qhal.composites", CompositeInfo),
     "activation": ("qhal.activations", Activation),
     "loss": ("qhal.losses", Loss),
     "executor": ("qhal.executors", ExecutorInfo),
@@ -36,6 +39,7 @@ SHIPPED_BY: Mapping[str, Mapping[str, str]] = {
         "path-integral": "qhal-dwave",
         "cpsat": "qhal-ortools",
     },
+    "composite": {},
     "activation": dict.fromkeys(
         "sign step relu leaky-relu hard-tanh tanh sigmoid softplus silu gelu identity sin".split(),
         "qhal-activations",
@@ -75,7 +79,7 @@ class PluginRecord:
         if not isinstance(entry, expected):
             answer, wanted = type(entry).__name__, expected.__name__
             raise self._broken(f"{hook}() returned a {answer}, not a qhal.{wanted}")
-        if isinstance(entry, (OracleInfo, ExecutorInfo)):
+        if isinstance(entry, (OracleInfo, CompositeInfo, ExecutorInfo)):
             entry = replace(entry, distribution=self.distribution, version=self.version)
         return replace(entry, name=self.name)
 
@@ -134,7 +138,7 @@ def list_oracles() -> list[str]:
 
 
 def load(kind: str, name: str) -> Any:
-    """The entry called `name`: an `OracleInfo`, `Activation`, `Loss` or `ExecutorInfo`.
+    """The entry called `name`: `OracleInfo`, `CompositeInfo`, `Activation`, `Loss`, `ExecutorInfo`.
 
     Raises `UnknownNameError` with the nearest name and the package to install, or `PluginError`
     if two distributions claim the name or its plugin is broken.
@@ -145,7 +149,11 @@ def load(kind: str, name: str) -> Any:
 
 
 def get_oracle(name: str | Oracle, **options: Any) -> Oracle:
-    """The oracle called `name`, made with `options` (an `Oracle` object is returned as it is)."""
+    """The oracle called `name`, made with `options` (an `Oracle` object is returned as it is).
+
+    `name` may go on with composites, ``"cim|precision(bits=8)|record(run.jsonl)"``; `options` are
+    those of the oracle at its start. `qhal.chain` has the grammar.
+    """
     return make_oracle(name, options)
 
 
@@ -163,8 +171,9 @@ def make_oracle(name: str | Oracle, options: Mapping[str, Any] | None = None) ->
         return name
     if not isinstance(name, str):
         raise InputError(_not_an_oracle(name))
-    info: OracleInfo = load("oracle", name)
-    return info.create(options)
+    if is_chain(name):
+        return _build(parse_chain(name), options)
+    return _make_first(Link(name), options)
 
 
 def exact_oracle(name: str | Oracle, options: Mapping[str, Any] | None = None) -> Oracle:
@@ -175,6 +184,66 @@ def exact_oracle(name: str | Oracle, options: Mapping[str, Any] | None = None) -
             f"oracle {oracle.info.name!r} is not exact, so it proves nothing: certify with 'cpsat'."
         )
     return oracle
+
+
+def _build(chain: Chain, options: Mapping[str, Any]) -> Oracle:
+    """The oracle that `chain` describes; `options` go to what it starts with."""
+    first, *others = chain.links
+    oracle = _make_first(first, options)
+    for link in others:
+        if not _is_name("composite", link.name) and _is_name("oracle", link.name):
+            raise InputError(
+                f"{link.name!r} is an oracle, which only the start of a chain can be: to have the "
+                f"best of several, write portfolio({first.name}, {link.name})."
+            )
+        info: CompositeInfo = load("composite", link.name)
+        if info.takes == "none":
+            raise InputError(f"{link.name!r} stands for an oracle, so it comes first in a chain.")
+        oracle = _make_composite(info, link, [oracle])
+    return oracle
+
+
+def _make_first(link: Link, options: Mapping[str, Any]) -> Oracle:
+    """What a chain starts with: an oracle, or a composite that needs none before it."""
+    if not _is_name("oracle", link.name) and _is_name("composite", link.name):
+        if options:
+            raise InputError(
+                f"options of what is inside {link.name!r} are written there: "
+                f"{link.name}(cim(num_steps=200), ...)."
+            )
+        info: CompositeInfo = load("composite", link.name)
+        if info.takes == "one":
+            raise InputError(
+                f"{link.name!r} is a composite and goes around an oracle: write 'cim|{link.name}'."
+            )
+        return _make_composite(info, link, [])
+    oracle: OracleInfo = load("oracle", link.name)
+    if link.arguments:
+        raise InputError(
+            f"an oracle's options have names, as in cim(num_steps=200): {link.arguments[0]!r:.60} "
+            f"in {link.name}(...) has none."
+        )
+    for option in link.options:
+        if option in options:
+            raise InputError(f"the option {option!r} of {link.name!r} is given twice.")
+    return oracle.create({**link.options, **options})
+
+
+def _make_composite(info: CompositeInfo, link: Link, before: list[Oracle]) -> Oracle:
+    arguments: list[Any] = list(link.arguments)
+    if info.takes == "several":
+        before = before + [
+            _build(each, {}) if isinstance(each, Chain) else make_oracle(each) for each in arguments
+        ]
+        arguments = []
+    for each in arguments:
+        if isinstance(each, Chain):
+            raise InputError(f"the composite {link.name!r} takes no other oracles.")
+    return info.create(before, arguments, link.options)
+
+
+def _is_name(kind: str, name: str) -> bool:
+    return any(record.name == name for record in plugin_records(kind))
 
 
 def _find(kind: str, name: str) -> PluginRecord:

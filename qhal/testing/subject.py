@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from qhal.chain import is_chain
 from qhal.oracle import Oracle, OracleInfo
 from qhal.registry import get_oracle, load
 
@@ -27,13 +28,14 @@ class CheckSkipped(Exception):
 
 
 class Subject:
-    """An oracle under test, given by name, by `OracleInfo`, or as an object.
+    """An oracle under test: a name (or a chain of composites), an `OracleInfo`, or an object.
 
     Raises `UnknownNameError` or `PluginError` if there is no such oracle or it cannot be made.
     """
 
     def __init__(self, oracle: str | Oracle | OracleInfo) -> None:
-        self._entry = load("oracle", oracle) if isinstance(oracle, str) else oracle
+        by_name = isinstance(oracle, str) and not is_chain(oracle)
+        self._entry = load("oracle", str(oracle)) if by_name else oracle
         self.oracle = self.fresh()
 
     @property

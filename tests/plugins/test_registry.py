@@ -74,19 +74,27 @@ def test_the_examples_of_the_hooks_are_complete_plugins(fake_distribution):
     """What the docstring of each hook shows, saved as a module, works."""
     from qhal import hookspecs
 
+    modules = {
+        "oracle": "qhal_coinflip",
+        "composite": "qhal_twice",
+        "executor": "qhal_backwards",
+    }
     for group, hook in hookspecs.HOOKS.items():
         text = getattr(hookspecs, hook).__doc__
         source = "\n".join(
             line.removeprefix("    ") for line in text.split("::\n", 1)[1].split("\n")
         )
         kind = next(kind for kind, (its_group, _) in registry.KINDS.items() if its_group == group)
-        module = {"oracle": "qhal_coinflip", "executor": "qhal_backwards"}.get(kind, f"fake_{kind}")
+        module = modules.get(kind, f"fake_{kind}")
         points = f"[{group}]\nexample = {module}\n"
         fake_distribution(f"fake-{kind}", points, **{module: source})
         entry = registry.load(kind, "example")
         if kind == "oracle":
             samples = entry.create({}).sample(qhal.Qubo([[1.0, 0], [0, 1]]), num_reads=3)
             assert samples.states.shape == (3, 2)
+        elif kind == "composite":
+            oracle = qhal.get_oracle("random|example")
+            assert len(oracle.sample(qhal.Qubo([[1.0, 0], [0, 1]]), num_reads=3)) == 3
         elif kind == "executor":
             assert entry.create().map(abs, [-1, 2]) == [1, 2]
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +69,7 @@ class Cim(qhal.Oracle):
     """
 
     info = qhal_oracle()
-    default_num_reads: ClassVar[int] = 100
+    default_num_reads = 100
 
     def __init__(
         self,

@@ -1,20 +1,23 @@
 """What each choice does to accuracy, spins and time: coat against sandal, one thing changed a row.
 
-    python benchmarks/networks/ablations.py [--seeds 5] [--rounds 5] [--only bits --only depth ...]
+    python benchmarks/networks/ablations.py [--seeds 5] [--rounds 10] [--only bits --only depth ...]
 
 All rows train through `cim` with 8-bit coefficients (those of "550 spins" with the profile of a
-machine of that size), and choose the network like `qhal train`. The
-default row is 20 samples, 3 hidden units, 1-bit weights, hard-tanh, hinge, order 1. `range` is the
-largest dynamic range of a QUBO in bits, `best visited` the accuracy without requantised means.
+machine of that size), and choose the network like `qhal train`. The default row is 20 samples, 3
+hidden units, 1-bit weights, hard-tanh, hinge, order 1. `calls` are of the oracle, `time` is of one
+run, loading of the data included; `best visited` is the accuracy without requantised means, `range`
+the largest dynamic range of a QUBO in bits, `bits` those per parameter, `error` what splines can do
+to the output at most.
 """
 
 from __future__ import annotations
 
 from statistics import mean, stdev
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
+from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
@@ -27,6 +30,7 @@ from qhal.qcgd.loop import Limits
 from qhal.registry import get_oracle
 
 Options = dict[str, Any]
+HEADINGS = ("test accuracy", "spins", "calls", "time / s", "best visited", "range", "bits", "error")
 EIGHT_BITS: Options = {"coefficient_bits": 8}
 SECTIONS: dict[str, list[tuple[str, Options]]] = {
     "encoding": [
@@ -55,6 +59,9 @@ SECTIONS: dict[str, list[tuple[str, Options]]] = {
     "bits": [
         ("1.00 (no biases)", {"bias_bits": 0}),
         ("1.06 (default)", {}),
+        ("ternary, outputs +-1", {"weight_bits": ("ternary", 1)}),
+        ("2, outputs +-1", {"weight_bits": (2, 1)}),
+        ("3, outputs +-1", {"weight_bits": (3, 1)}),
         ("ternary", {"weight_bits": "ternary"}),
         ("2", {"weight_bits": 2}),
         ("3", {"weight_bits": 3}),
@@ -68,7 +75,7 @@ SECTIONS: dict[str, list[tuple[str, Options]]] = {
         for count in (2, 3, 4, 8)
     ]
     + [("tanh, order 1, 4, adaptive", {"activation": "tanh", "spline_knots": "adaptive"})],
-    "samples": [(str(count), {"samples": count}) for count in (6, 10, 20, 40, 80, 160)],
+    "samples": [(str(count), {"samples": count}) for count in (6, 10, 20, 40, 80, 160, 400)],
     "activations": [
         (name, {"activation": name})
         for name in "sign step relu hard-tanh tanh sigmoid identity".split()
@@ -87,43 +94,51 @@ SECTIONS: dict[str, list[tuple[str, Options]]] = {
 }
 
 
+class Figures(NamedTuple):
+    """Of one run."""
+
+    accuracy: float
+    spins: float
+    calls: float
+    time_s: float
+    best_visited: float
+    range_bits: float
+    bits: float
+    spline_error: float
+
+
 @click.command()
 @click.option("--seeds", default=5, show_default=True)
-@click.option("--rounds", default=5, show_default=True)
+@click.option("--rounds", default=10, show_default=True, help="Oracle calls, of 100 reads each.")
 @click.option("--only", multiple=True, type=click.Choice(list(SECTIONS)), help="Default: all.")
 def main(seeds: int, rounds: int, only: tuple[str, ...]) -> None:
     """Print one table for each section."""
     for section in only or SECTIONS:
-        table = Table(
-            section,
-            "spins",
-            "range",
-            "bits",
-            "spline error",
-            "test",
-            "spread",
-            "best visited",
-            "time / s",
-        )
+        table = Table(section, *HEADINGS, box=MARKDOWN)
+        machine = {"profile": "qboson-550"} if section == "550 spins" else EIGHT_BITS
         for label, options in SECTIONS[section]:
-            machine = {"profile": "qboson-550"} if section == "550 spins" else EIGHT_BITS
             runs = [_run(seed, rounds, machine, dict(options)) for seed in range(seeds)]
-            spins, span, bits, error, test, visited, time_s = zip(*runs, strict=True)
-            table.add_row(
-                label,
-                f"{mean(spins):.0f}",
-                f"{mean(span):.1f}",
-                f"{bits[0]:.2f}",
-                f"{error[0]:.2f}",
-                f"{mean(test):.2%}",
-                f"{stdev(test) if seeds > 1 else 0:.2%}",
-                f"{mean(visited):.2%}",
-                f"{mean(time_s):.1f}",
-            )
-        Console(width=120).print(table)
+            table.add_row(label, *_cells(runs))
+        Console(width=140).print(table)
 
 
-def _run(seed: int, rounds: int, machine: Options, options: Options) -> tuple[float, ...]:
+def _cells(runs: list[Figures]) -> list[str]:
+    accuracies = [run.accuracy for run in runs]
+    spread = stdev(accuracies) if len(runs) > 1 else 0.0
+    middle = Figures(*(mean(column) for column in zip(*runs, strict=True)))
+    return [
+        f"{middle.accuracy:.2%} ± {spread:.2%}",
+        f"{middle.spins:,.0f}",
+        f"{middle.calls:.0f}",
+        f"{middle.time_s:.1f}",
+        f"{middle.best_visited:.2%}",
+        f"{middle.range_bits:.1f}",
+        f"{middle.bits:.2f}",
+        f"{middle.spline_error:.2f}",
+    ]
+
+
+def _run(seed: int, rounds: int, machine: Options, options: Options) -> Figures:
     start, layout = perf_counter(), options.pop("layout", None)
     plan = plan_training(seed=seed, **options)
     data, chosen = plan.dataset, plan.chosen
@@ -137,14 +152,15 @@ def _run(seed: int, rounds: int, machine: Options, options: Options) -> tuple[fl
         layout=layout,
     )
     network, ranked = choose(visited.networks, data.x_train, data.y_train)
-    return (
-        sum(visited.num_spins.values()),
-        max(state["range_bits"] for state in visited.solution.history),
-        plan.spec.bits_per_parameter,
-        approximation_error(plan.spec, network).output,
-        network.accuracy(data.x_test, data.y_test),
-        ranked[0].accuracy(data.x_test, data.y_test),
-        perf_counter() - start,
+    return Figures(
+        accuracy=network.accuracy(data.x_test, data.y_test),
+        spins=sum(visited.num_spins.values()),
+        calls=visited.solution.oracle_calls,
+        time_s=perf_counter() - start,
+        best_visited=ranked[0].accuracy(data.x_test, data.y_test),
+        range_bits=max(state["range_bits"] for state in visited.solution.history),
+        bits=plan.spec.bits_per_parameter,
+        spline_error=approximation_error(plan.spec, network).output,
     )
 
 

@@ -33,13 +33,15 @@ class ApproximationError:
 
     `units` holds, for each hidden layer, a bound on |spline - activation| of one unit at equal
     arguments; `activations` the same between the true and the spline network; `output` bounds the
-    difference of any output; `loss` that of the loss of one output and sample.
+    difference of any output; `loss` that of the loss of one output and sample, to which the loss's
+    own spline adds at most `loss_spline`.
     """
 
     units: tuple[float, ...]
     activations: tuple[float, ...]
     output: float
     loss: float
+    loss_spline: float
 
 
 def approximation_error(spec: NetworkSpec, network: Network | None = None) -> ApproximationError:
@@ -76,7 +78,7 @@ def approximation_error(spec: NetworkSpec, network: Network | None = None) -> Ap
     if not spec.loss.quadratic:
         own = _largest_error(spec.loss, splines.loss, reach, spec.output_unit, 1)
     loss = own + _loss_change(spec.loss, output, reach / spec.output_unit)
-    return ApproximationError(tuple(units), tuple(activations), output, loss)
+    return ApproximationError(tuple(units), tuple(activations), output, loss, own)
 
 
 def generalisation_gap(spec: NetworkSpec, num_samples: int, confidence: float = 0.95) -> float:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qhal.networks.spec import Ints
 from qhal.qcgd.plot import draw_history, new_figure, save_figure
 
 if TYPE_CHECKING:
@@ -38,18 +39,19 @@ def draw_weights(figure: Any, result: TrainingResult) -> None:
     size = result.dataset.image_size
     limit = float(np.abs(units).max())
     for k, axis in enumerate(axes):
-        image = units[k].reshape(size, size) if size else units[k][np.newaxis, :]
-        axis.imshow(image, cmap="gray", vmin=-limit, vmax=limit)
+        draw_image(axis, units[k].reshape(size, size) if size else units[k][np.newaxis, :], limit)
         axis.set_title(f"unit {k + 1}, bias {biases[k]:+d}", fontsize="small")
-        axis.set(xticks=[], yticks=[])
+
+
+def draw_image(axis: Any, weights: Ints, limit: float) -> None:
+    """`weights` (rows, columns), from black for -limit to white for +limit."""
+    axis.imshow(weights, cmap="gray", vmin=-limit, vmax=limit)
+    axis.set(xticks=[], yticks=[])
 
 
 def draw_confusion(axis: Any, result: TrainingResult) -> None:
     """How many test samples of each class (rows) are taken for which (columns)."""
-    data, names = result.dataset, result.dataset.class_names
-    predicted = result.network.predict(data.x_test)
-    counts = np.zeros((len(names), len(names)), dtype=np.int64)
-    np.add.at(counts, (data.y_test, predicted), 1)
+    data, names, counts = result.dataset, result.dataset.class_names, confusion_counts(result)
     axis.imshow(counts, cmap="Blues")
     for i, j in np.ndindex(*counts.shape):
         dark = counts[i, j] > counts.max() / 2
@@ -57,4 +59,12 @@ def draw_confusion(axis: Any, result: TrainingResult) -> None:
     ticks = np.arange(len(names))
     axis.set_xticks(ticks, names)
     axis.set_yticks(ticks, names)
-    axis.set(xlabel="predicted", ylabel="true", title=f"{len(data.y_test)} test samples")
+    axis.set(xlabel="predicted", ylabel="true", title=f"{len(data.y_test):,} test samples")
+
+
+def confusion_counts(result: TrainingResult) -> Ints:
+    """Test samples by true and predicted class, (classes, classes)."""
+    data, size = result.dataset, len(result.dataset.class_names)
+    counts = np.zeros((size, size), dtype=np.int64)
+    np.add.at(counts, (data.y_test, result.network.predict(data.x_test)), 1)
+    return counts

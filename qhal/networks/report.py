@@ -6,64 +6,112 @@ import base64
 import html
 import io
 import os
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from qhal.errors import InputError
-from qhal.functions import Activation, Loss
+from qhal.atomic import write_atomically
 from qhal.networks.bounds import approximation_error, generalisation_gap
-from qhal.networks.gridspline import GridSpline
-from qhal.networks.plot import draw_confusion, draw_weights
-from qhal.qcgd.plot import draw_history, new_figure
+from qhal.networks.pictures import (
+    MOST_IMAGES,
+    Picture,
+    confusion_picture,
+    history_pictures,
+    spline_pictures,
+    weight_pictures,
+)
 
 if TYPE_CHECKING:
     from qhal.networks.training import TrainingResult
 
+DPI = 192  # twice what a page is laid out in: sharp on fine screens
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
-  color: #222 }
-h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2rem; border-bottom: 1px solid #ddd }
-table { border-collapse: collapse } td, th { padding: .15rem 1rem .15rem 0; text-align: left;
-  vertical-align: top } td { font-variant-numeric: tabular-nums }
-img { max-width: 100%; height: auto } figcaption { color: #555; font-size: .9rem }
-figure { margin: 1rem 0 }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto; padding: 0 1rem;
+  color: #222; background: #fff }
+h1 { font-size: 1.6rem; line-height: 1.2 }
+h2 { font-size: 1.2rem; margin-top: 2rem; border-bottom: 1px solid #ddd }
+table { border-collapse: collapse }
+td, th { padding: .15rem 1rem .15rem 0; text-align: left; vertical-align: top }
+th { font-weight: 600 } td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere }
+.numbers td { text-align: right }
+.row { display: flex; flex-wrap: wrap; gap: 1rem 1.5rem }
+figure { margin: 0; max-width: 100% } img { max-width: 100%; height: auto; display: block }
+figcaption { color: #555; font-size: .85rem }
 """
 
 
 def write_report(result: TrainingResult, path: str | os.PathLike[str]) -> None:
     """Write the page on `result` to `path` (.html); needs matplotlib."""
-    target = Path(path)
-    partial = target.with_name(target.name + ".partial")
-    try:
-        partial.write_text(_page(result), encoding="utf-8")
-        os.replace(partial, target)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise InputError(f"cannot write the report {target}: {error.strerror}.") from None
+    write_atomically(path, _page(result).encode())
 
 
 def _page(result: TrainingResult) -> str:
-    record, spec = result.to_json(), result.network.spec
-    names = " against ".join(result.dataset.class_names)
-    error = approximation_error(spec, result.network)
-    sizes = [len(spec.grid.low), *(layer.outputs for layer in spec.layers)]
-    figures = {
-        "test accuracy": f"{result.test_accuracy:.2%} of {len(result.dataset.y_test):,} samples",
-        "training accuracy": f"{result.train_accuracy:.2%} of {len(result.dataset.y_train):,}",
-        "bits per parameter": f"{spec.bits_per_parameter:.3f}",
-        "parameters": f"{spec.num_parameters:,}",
-        "generalisation bound": "true error at most "
-        f"{generalisation_gap(spec, len(result.dataset.y_train)):.1%} above the training error "
-        "(95% confidence)",
-        "output error of splines": f"at most {error.output:.4g}",
+    record, title = result.to_json(), _title(result)
+    units = len(result.network.weights[0])
+    more = f"<p>The first {MOST_IMAGES} of {units} units.</p>" if units > MOST_IMAGES else ""
+    shown = more if result.dataset.image_size else ""
+    quadratic = result.network.spec.loss.quadratic
+    exact = "<p>The loss is quadratic in the output: no spline.</p>" if quadratic else ""
+    parts = [
+        f"<h1>{_text(title)}</h1>",
+        _table(_figures(result, record)),
+        "<h2>Run</h2>",
+        _row(history_pictures(result)),
+        "<h2>Test set</h2>",
+        _row([confusion_picture(result)]),
+        "<h2>Weights</h2>" + shown,
+        _row(weight_pictures(result)),
+        "<h2>Splines</h2>" + exact,
+        _row(spline_pictures(result)),
+        "<h2>Spins</h2>",
+        _shares(record["num_spins"]),
+        "<h2>Settings</h2>",
+        _table(_settings(result, record)),
+        "<h2>Versions</h2>",
+        _table(record["versions"]),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{_text(title)}</title><style>{_STYLE}</style></head>\n<body>\n"
+        + "\n".join(parts)
+        + "\n</body></html>\n"
+    )
+
+
+def _title(result: TrainingResult) -> str:
+    names = result.dataset.class_names
+    task = " against ".join(names) if len(names) <= 3 else f"{len(names)} classes"
+    return f"{task} through {result.solution.oracle}"
+
+
+def _figures(result: TrainingResult, record: Mapping[str, Any]) -> dict[str, Any]:
+    spec, data = result.network.spec, result.dataset
+    error = approximation_error(spec, result.network).output
+    gap = generalisation_gap(spec, len(data.y_train))
+    return {
+        "test accuracy": f"{result.test_accuracy:.2%} of {len(data.y_test):,} samples",
+        "training accuracy": f"{result.train_accuracy:.2%} of {len(data.y_train):,} samples",
+        "in the QCBO": f"{record['samples']:,} samples, {record['num_variables']:,} spins, "
+        f"{record['num_constraints']:,} constraints",
+        "training loss": f"{record['training_loss']:.4g} on these samples, at best",
+        "bits per parameter": f"{spec.bits_per_parameter:.3f}, of {spec.num_parameters:,}",
+        "generalisation bound": f"true error at most {100 * gap:.1f} points above the training "
+        "error (95% confidence)",
+        "output error of splines": f"at most {error:.4g}",
         "oracle calls": f"{record['oracle_calls']} in {record['oracle_time_s']:.1f} s",
+        "chosen from": f"{record['num_candidates']} visited networks and their means, "
+        "by training errors",
         "total time": f"{record['total_time_s']:.1f} s",
     }
-    settings = {
-        "data": result.dataset.source,
+
+
+def _settings(result: TrainingResult, record: Mapping[str, Any]) -> dict[str, Any]:
+    spec, data = result.network.spec, result.dataset
+    sizes = [len(spec.grid.low), *(layer.outputs for layer in spec.layers)]
+    image = f", {data.image_size} x {data.image_size} pixels" if data.image_size else ""
+    return {
+        "data": data.source + image,
+        "classes": ", ".join(data.class_names),
         "layers": "-".join(map(str, sizes)),
         "weight bits": ", ".join(
             "absorbed" if layer.fixed else str(layer.weight_bits) for layer in spec.layers
@@ -78,91 +126,39 @@ def _page(result: TrainingResult) -> str:
         "stopped because": record["stop_reason"],
         "seed": record["seed"],
     }
-    spins = {**record["num_spins"], "all": record["num_variables"]}
-    parts = [
-        f"<h1>{_text(names)} through {_text(record['oracle'])}</h1>",
-        _table(figures),
-        "<h2>Run</h2>",
-        _figure(_history(result), "Training loss of the QCBO over the oracle calls"),
-        "<h2>Test set</h2>",
-        _figure(_confusion(result), "True against predicted classes"),
-        "<h2>Weights</h2>",
-        _figure(_weights(result), "First layer, one picture for each unit"),
-        "<h2>Splines</h2>",
-        _figure(_splines(result), "Function (line), spline (dots) and its error band"),
-        "<h2>Spins</h2>",
-        _table(spins),
-        "<h2>Settings</h2>",
-        _table(settings),
-        "<h2>Versions</h2>",
-        _table(record["versions"]),
-    ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>{_text(names)}</title><style>{_STYLE}</style></head>\n<body>\n"
-        + "\n".join(parts)
-        + "\n</body></html>\n"
-    )
 
 
-def _history(result: TrainingResult) -> Any:
-    figure = new_figure((8.0, 3.2))
-    axis = figure.subplots()
-    draw_history(axis, result.solution.history)
-    axis.set(xlabel="oracle calls", ylabel="training loss")
-    return figure
+def _row(pictures: Iterable[Picture]) -> str:
+    return f'<div class="row">{"".join(map(_figure, pictures))}</div>'
 
 
-def _confusion(result: TrainingResult) -> Any:
-    size = 2.5 + 0.35 * len(result.dataset.class_names)
-    figure = new_figure((size + 1, size))
-    draw_confusion(figure.subplots(), result)
-    return figure
-
-
-def _weights(result: TrainingResult) -> Any:
-    figure = new_figure((8.0, 2.4))
-    draw_weights(figure, result)
-    return figure
-
-
-def _splines(result: TrainingResult) -> Any:
-    """One picture for each hidden layer and one for the loss."""
-    spec, splines = result.network.spec, result.network.splines
-    shown: list[tuple[str, Activation | Loss, GridSpline, int, int]] = [
-        (f"layer {k + 1}: {hidden.activation.name}", hidden.activation, spline, hidden.unit,
-         hidden.resolution)
-        for k, (hidden, spline) in enumerate(zip(spec.hidden, splines.hidden, strict=True))
-    ]  # fmt: skip
-    shown.append((f"loss: {spec.loss.name}", spec.loss, splines.loss, spec.output_unit, 1))
-    figure = new_figure((8.0, 2.8))
-    axes = np.atleast_1d(figure.subplots(1, len(shown)))
-    for axis, (title, function, spline, unit, resolution) in zip(axes, shown, strict=True):
-        low, high = (round(end * unit) for end in function.interval)
-        reach = max(1, round(0.5 * (high - low)))
-        z = np.unique(np.linspace(low - reach, high + reach, 161).astype(np.int64))
-        values = spline(z) / resolution
-        band = float(np.abs(values - function(z / unit)).max())
-        axis.fill_between(z / unit, values - band, values + band, color="tab:orange", alpha=0.3)
-        axis.plot(z / unit, function(z / unit), color="tab:blue")
-        axis.plot(z / unit, values, ".", color="tab:orange", markersize=3)
-        axis.set_title(f"{title}, off by at most {band:.3g}", fontsize="small")
-    return figure
-
-
-def _figure(figure: Any, caption: str) -> str:
+def _figure(picture: Picture) -> str:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=144)
+    picture.figure.savefig(buffer, format="png", dpi=DPI)
     data = base64.b64encode(buffer.getvalue()).decode()
+    width = round(96 * picture.figure.get_figwidth())
     return (
-        f'<figure><img alt="{_text(caption)}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{_text(caption)}</figcaption></figure>"
+        f'<figure style="width: {width}px"><img alt="{_text(picture.alt)}" '
+        f'src="data:image/png;base64,{data}"><figcaption>{_text(picture.caption)}</figcaption>'
+        "</figure>"
     )
 
 
 def _table(rows: Mapping[str, Any]) -> str:
-    cells = (f"<tr><th>{_text(k)}</th><td>{_text(v)}</td></tr>" for k, v in rows.items())
-    return f"<table>{''.join(cells)}</table>"
+    return _cells([(key, _text(value)) for key, value in rows.items()])
+
+
+def _shares(spins: Mapping[str, int]) -> str:
+    """Counts by part, with what they are of all."""
+    every = sum(spins.values())
+    counted = [*spins.items(), ("all", every)]
+    cells = [(part, f"{n:,}</td><td>{n / every:.0%}") for part, n in counted]
+    return _cells(cells).replace("<table>", '<table class="numbers">', 1)
+
+
+def _cells(rows: Iterable[tuple[str, str]]) -> str:
+    lines = (f'<tr><th scope="row">{_text(k)}</th><td>{cell}</td></tr>' for k, cell in rows)
+    return f"<table>{''.join(lines)}</table>"
 
 
 def _text(value: Any) -> str:

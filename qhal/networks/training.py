@@ -32,12 +32,16 @@ LARGE_PROBLEM = 20_000
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingResult:
-    """A trained network with the run that found it; `to_json()` is ``qhal train --json``."""
+    """A trained network with the run that found it; `to_json()` is ``qhal train --json``.
+
+    `samples` of the training set were in the QCBO; of `num_candidates` networks one was chosen.
+    """
 
     network: Network
     solution: Solution
     dataset: Dataset
     num_spins: Mapping[str, int]
+    samples: int
     num_candidates: int
     train_accuracy: float
     test_accuracy: float
@@ -53,6 +57,7 @@ class TrainingResult:
             "num_variables": solution.num_variables,
             "num_constraints": solution.num_constraints,
             "num_spins": dict(self.num_spins),
+            "samples": self.samples,
             "num_candidates": self.num_candidates,
             "training_loss": solution.objective,
             "oracle": solution.oracle,
@@ -260,6 +265,7 @@ def train_joint(
         solution=replace(visited.solution, total_time_s=time.perf_counter() - start),
         dataset=dataset,
         num_spins=visited.num_spins,
+        samples=plan.samples,
         num_candidates=len(visited.networks),
         train_accuracy=network.accuracy(dataset.x_train, dataset.y_train),
         test_accuracy=network.accuracy(dataset.x_test, dataset.y_test),

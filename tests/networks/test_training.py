@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -13,6 +14,17 @@ from qhal.networks import Network, make_spec
 from qhal.networks.training import CandidatePool, LargeProblemWarning, draw_samples
 from qhal.registry import load
 from qhal.samples import StopReason
+
+
+@pytest.fixture(scope="module")
+def two_classes(tmp_path_factory):
+    """Two classes that three features tell apart, as a file."""
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    path = tmp_path_factory.mktemp("data") / "data.npz"
+    x = np.clip(0.2 + 0.6 * y[:, None] + rng.normal(0, 0.1, (60, 3)), 0, 1)
+    np.savez(path, x=x, y=np.array(["left", "right"])[y])
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +55,32 @@ def test_the_reported_accuracy_is_that_of_the_model(result, tmp_path) -> None:
     assert network.class_names == ("coat", "sandal")
     assert network.provenance["seed"] == 0
     assert set(np.unique(network.weights[0])) <= {-1, 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"hidden": 2}, ["2 units of 3 inputs", "Loss: hinge", "left against right", "absorbed"]),
+        ({"hidden": (2, 2), "activation": ("tanh", "relu")}, ["Layer 2: relu", "Layer 3"]),
+        ({"hidden": 0, "loss": "squared"}, ["no spline", "Layer 1, bias"]),
+        ({"classes": "all", "data": "digits", "hidden": 0, "samples": 10}, ["(class 9)"]),
+    ],
+)
+def test_the_report_says_in_words_what_its_pictures_show(two_classes, tmp_path, options, said):
+    given = {"data": str(two_classes), "samples": 6} | options
+    if given["data"] == "digits":
+        pytest.importorskip("sklearn")
+    result = qhal.train(oracle="random", iterations=2, num_reads=5, seed=0, **given)
+    result.report(str(tmp_path / "run.html"))
+    page = (tmp_path / "run.html").read_text()
+    for text in said:
+        assert text in page
+    alternatives = re.findall(r'<img alt="([^"]*)"', page)
+    assert len(alternatives) == page.count("<img") == len(set(alternatives)) > 3
+    parts = set(re.findall('<th scope="row">([a-z]*)</th>', page))
+    assert parts >= {"weights", "indicators", "offsets", "products", "seed", "loss", "numpy"}
+    for count in result.num_spins.values():
+        assert f"<td>{count:,}</td>" in page
 
 
 def test_the_same_seed_gives_the_same_network(result) -> None:

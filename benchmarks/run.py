@@ -12,6 +12,8 @@ SCRIPTS = (
     "networks/baselines.py",
     "networks/small_datasets.py",
     "networks/ablations.py",
+    "networks/log_indicators.py",
+    "networks/ensembles.py",
     "networks/encoding.py",
     "networks/inference.py",
     "cim/run.py",

@@ -120,7 +120,7 @@ def plan_training(
     classes: str | Sequence[str] | None = "default",
     image_size: int | None = None,
     samples: int = DEFAULT_SAMPLES,
-    hidden: int | Sequence[int] = 3,
+    hidden: int | Sequence[int] | None = None,
     weight_bits: WeightBits | Sequence[WeightBits] = 1,
     bias_bits: int = 4,
     input_bits: int = 3,
@@ -148,7 +148,7 @@ def plan_training(
         dataset.x_train,
         as_activations(activation),
         as_function("loss", loss),
-        hidden=hidden,
+        hidden=(0 if several else 3) if hidden is None else hidden,
         outputs=len(dataset.class_names) if several else 1,
         weight_bits=weight_bits,
         bias_bits=bias_bits,
@@ -187,7 +187,8 @@ def train(
         Two classes have one output; more have one each, against the rest.
     image_size : side to which square images are pooled, by default 7 for Fashion-MNIST
     samples : training samples in the QCBO, equally many of each class (default 20)
-    hidden : units of the hidden layer (default 3, 0 for none), or a sequence for several layers
+    hidden : units of the hidden layer, or a sequence for several layers, 0 for none
+        By default 3 for two classes and none for more, where so few units only harm.
     weight_bits : 1 (default, +-1), "ternary", or up to 8; a sequence for each layer of weights
     bias_bits, input_bits : of each bias (default 4) and each input (default 3)
     activation, loss : names of plugins or objects; a sequence of activations for each hidden layer

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from statistics import mean, stdev
-from time import perf_counter
+from time import process_time
 from typing import NamedTuple
 
 import click
 import numpy as np
 from candidates import best_of, encoded_samples, offer, visit_random
+from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
@@ -64,21 +65,21 @@ def main(
     seeds: int, rounds: int, reads: int, samples: int, seconds: float, only: tuple[str, ...]
 ) -> None:
     """Print the table."""
-    table = Table("method", "test accuracy", "spread", "lowest loss", "calls", "proved", "time / s")
+    headings = ("method", "test accuracy", "lowest loss", "calls", "proved", "CPU / s")
+    table = Table(*headings, box=MARKDOWN)
     for label, row in _rows(rounds, reads, seconds).items():
         if only and not any(text in label for text in only):
             continue
-        start = perf_counter()
+        start = process_time()
         figures = [row(plan_training(samples=samples, seed=seed)) for seed in range(seeds)]
         accuracies = [each.accuracy for each in figures]
         table.add_row(
             label,
-            f"{mean(accuracies):.2%}",
-            f"{stdev(accuracies) if seeds > 1 else 0:.2%}",
+            f"{mean(accuracies):.2%} ± {stdev(accuracies) if seeds > 1 else 0:.2%}",
             f"{mean(each.loss for each in figures):.3f}",
             str(figures[0].calls),
             str(sum(each.proved for each in figures)),
-            f"{(perf_counter() - start) / seeds:.1f}",
+            f"{(process_time() - start) / seeds:.1f}",
         )
         Console(stderr=True).print(label, [f"{accuracy:.2%}" for accuracy in accuracies])
     Console().print(table)

@@ -63,10 +63,9 @@ class PerLayer(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--hidden",
     type=PerLayer(click.IntRange(0)),
-    default="3",
-    show_default=True,
     metavar="N[,N..]",
-    help="Units of each hidden layer; 0 for a linear classifier.",
+    help="Units of each hidden layer; 0 for a linear classifier.  [default: 3 for two classes, "
+    "else 0]",
 )
 @click.option(
     "--image-size",

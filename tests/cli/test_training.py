@@ -61,6 +61,17 @@ def test_the_same_seed_gives_the_same_network(qhal, data, tmp_path):
     assert weights("one.npz") == weights("two.npz")
 
 
+def test_the_default_has_hidden_units_for_two_classes_only(qhal, data, tmp_path):
+    rng = np.random.default_rng(0)
+    several = tmp_path / "several.npz"
+    np.savez(several, x=rng.random((30, 4)), y=np.arange(30) % 3)
+    for path, parameters in ((data, 3 * (3 + 1)), (several, 3 * (4 + 1))):
+        document = json.loads(qhal("train", "--data", path, "--dry-run", "--json").stdout)
+        assert document["num_parameters"] == parameters
+    command = ("train", "--data", several, "--hidden", 2, "--dry-run", "--json")
+    assert json.loads(qhal(*command).stdout)["num_parameters"] == 2 * (4 + 1) + 3 * (2 + 1)
+
+
 def test_a_dry_run_tells_the_spins_of_the_run(qhal, data):
     options = ("--hidden", "2,1", "--weight-bits", "1,ternary,2", "--activation", "sign,relu")
     command = ("train", "--data", data, *SMALL, *options, "--json")

@@ -8,8 +8,9 @@ PINS := constraints.txt pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
 DEMO_PACKAGES := -e '.[plot]' -e plugins/qhal-activations -e 'plugins/qhal-cim[fast]' \
 	-e plugins/qhal-dwave -e plugins/qhal-losses
-TEST_PACKAGES := -e '.[data,dev,onnx,plot]' -e plugins/qhal-activations -e 'plugins/qhal-cim[fast]' \
-	-e 'plugins/qhal-dwave[qpu]' -e plugins/qhal-losses -e plugins/qhal-ortools
+TEST_PACKAGES := -e '.[data,dev,onnx,parallel,plot]' -e plugins/qhal-activations \
+	-e 'plugins/qhal-cim[fast]' -e plugins/qhal-dask -e 'plugins/qhal-dwave[qpu]' \
+	-e plugins/qhal-losses -e plugins/qhal-ortools
 
 # The figures and the tests want each process on one core: pytest-xdist does the sharing.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2

@@ -12,7 +12,8 @@ _PUBLIC = {
     "Activation": "qhal.functions",
     "Composite": "qhal.composite",
     "CompositeInfo": "qhal.composite",
-    "ExecutorInfo": "qhal.executor",
+    "Executor": "qhal.executors",
+    "ExecutorInfo": "qhal.executors",
     "InputError": "qhal.errors",
     "Ising": "qhal.problems",
     "Loss": "qhal.functions",
@@ -26,6 +27,7 @@ _PUBLIC = {
     "Status": "qhal.samples",
     "compare": "qhal.comparison",
     "from_dimod": "qhal.ocean",
+    "get_executor": "qhal.registry",
     "get_oracle": "qhal.registry",
     "hookimpl": "qhal.hookspecs",
     "list_oracles": "qhal.registry",
@@ -41,7 +43,8 @@ if TYPE_CHECKING:
     from qhal.composite import CompositeInfo as CompositeInfo
     from qhal.errors import InputError as InputError
     from qhal.errors import QhalError as QhalError
-    from qhal.executor import ExecutorInfo as ExecutorInfo
+    from qhal.executors import Executor as Executor
+    from qhal.executors import ExecutorInfo as ExecutorInfo
     from qhal.functions import Activation as Activation
     from qhal.functions import Loss as Loss
     from qhal.hookspecs import hookimpl as hookimpl
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from qhal.problems import Ising as Ising
     from qhal.problems import Qcbo as Qcbo
     from qhal.problems import Qubo as Qubo
+    from qhal.registry import get_executor as get_executor
     from qhal.registry import get_oracle as get_oracle
     from qhal.registry import list_oracles as list_oracles
     from qhal.samples import Samples as Samples

@@ -48,6 +48,10 @@ class BudgetError(OracleError):
     """A call that was refused before it was made, as it could cost more than the budget has."""
 
 
+class ExecutorError(QhalError):
+    """An executor could not run its tasks, or a task failed in a way that cannot be passed on."""
+
+
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The one of `candidates` that `name` was most likely meant to be, or None."""
     near = difflib.get_close_matches(name.lower(), sorted(candidates), n=1, cutoff=0.55)

@@ -15,7 +15,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from qhal.composite import CompositeInfo
-    from qhal.executor import ExecutorInfo
+    from qhal.executors import ExecutorInfo
     from qhal.functions import Activation, Loss
     from qhal.oracle import OracleInfo
 
@@ -112,9 +112,10 @@ def qhal_executor() -> ExecutorInfo:  # type: ignore[empty-body]
 
     import qhal
 
-    class Backwards:
-        def map(self, function, tasks):
-            return [function(task) for task in reversed(list(tasks))][::-1]
+    class Backwards(qhal.Executor):
+        def _run(self, function, tasks):
+            for k in reversed(range(len(tasks))):
+                yield k, function(tasks[k])
 
     @qhal.hookimpl
     def qhal_executor():

@@ -17,7 +17,7 @@ from qhal import hookspecs
 from qhal.chain import Chain, Link, is_chain, parse_chain
 from qhal.composite import CompositeInfo
 from qhal.errors import InputError, PluginError, UnknownNameError, did_you_mean, nearest
-from qhal.executor import ExecutorInfo
+from qhal.executors import Executor, ExecutorInfo
 from qhal.functions import Activation, Loss
 from qhal.oracle import Oracle, OracleInfo
 
@@ -47,7 +47,7 @@ SHIPPED_BY: Mapping[str, Mapping[str, str]] = {
     "loss": dict.fromkeys(
         "squared hinge squared-hinge logistic absolute huber cross-entropy".split(), "qhal-losses"
     ),
-    "executor": {},
+    "executor": {"dask": "qhal-dask"},
 }
 
 
@@ -174,6 +174,20 @@ def make_oracle(name: str | Oracle, options: Mapping[str, Any] | None = None) ->
     if is_chain(name):
         return _build(parse_chain(name), options)
     return _make_first(Link(name), options)
+
+
+def get_executor(name: str | Executor, **options: Any) -> Executor:
+    """The executor called `name`, made with `options` (an `Executor` is returned as it is)."""
+    if isinstance(name, Executor):
+        if options:
+            raise InputError("options go with an executor's name, not with an Executor object.")
+        return name
+    if not isinstance(name, str):
+        raise InputError(
+            f"an executor is a name (see: qhal plugins) or a qhal.Executor, not {name!r:.60}."
+        )
+    info: ExecutorInfo = load("executor", name)
+    return info.create(options)
 
 
 def exact_oracle(name: str | Oracle, options: Mapping[str, Any] | None = None) -> Oracle:
@@ -305,7 +319,7 @@ def _installed() -> tuple[PluginRecord, ...]:
     kinds = {group: kind for kind, (group, _) in KINDS.items()}
     records: dict[tuple[str, str, str], PluginRecord] = {}
     for distribution in metadata.distributions():
-        about: Any = distribution.metadata  # a mapping, whose type does not say so
+        about = _about(distribution)
         title = about.get("Name", "an unnamed distribution")
         version = about.get("Version", "of unknown version")
         for entry_point in _entry_points(distribution, title):
@@ -318,6 +332,14 @@ def _installed() -> tuple[PluginRecord, ...]:
                 records.setdefault(key, record)
     order = list(KINDS)
     return tuple(records[key] for key in sorted(records, key=lambda k: (order.index(k[0]), *k)))
+
+
+def _about(distribution: metadata.Distribution) -> Any:
+    """The distribution's metadata, a mapping; empty if it has none."""
+    try:
+        return distribution.metadata
+    except FileNotFoundError:  # the backport of importlib.metadata, once imported, raises that
+        return {}
 
 
 def _entry_points(distribution: metadata.Distribution, title: str) -> Iterator[metadata.EntryPoint]:

@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
-HEAVY = "dwave matplotlib numba onnx onnxruntime ortools pandas pooch sklearn".split()
+HEAVY = (
+    "dask distributed dwave joblib matplotlib numba onnx onnxruntime ortools pandas pooch sklearn"
+).split()
 
 
 @pytest.mark.parametrize("module", ["qhal", "qhal.datasets", "qhal.networks"])

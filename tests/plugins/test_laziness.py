@@ -5,9 +5,11 @@ import sys
 
 import pytest
 
-VENDORS = set("dwave matplotlib numba ortools pandas pooch rich sklearn".split())
+VENDORS = set(
+    "dask distributed dwave joblib matplotlib numba ortools pandas pooch rich sklearn".split()
+)
 CORE = set("click dimod numpy scipy".split())
-PLUGINS = set("qhal_activations qhal_cim qhal_dwave qhal_losses qhal_ortools".split())
+PLUGINS = set("qhal_activations qhal_cim qhal_dask qhal_dwave qhal_losses qhal_ortools".split())
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_the_name_of_the_entry_point_is_the_name_users_select_by(fake_distributi
         (
             "executor",
             "qhal_executor",
-            "qhal.ExecutorInfo(name='inside', summary='', factory='qhal.executor:Serial')",
+            "qhal.ExecutorInfo(name='inside', summary='', factory='qhal.executors.serial:Serial')",
         ),
     ],
 )

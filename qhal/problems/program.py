@@ -31,13 +31,16 @@ class IntegerCode:
     @classmethod
     def of(cls, problem: Qcbo) -> IntegerCode:
         """The code for the bounds of `problem`; the bit of a spin s is (s + 1) / 2."""
-        steps = problem.steps.tolist()
-        spans = ((problem.upper - problem.lower) // problem.steps).tolist()
-        fitted = [step * fitted_weights(span) for span, step in zip(spans, steps, strict=True)]
-        starts = np.concatenate([[0], np.cumsum([len(weights) for weights in fitted])])
-        data = np.concatenate([*fitted, np.zeros(0)]).astype(np.float64)
-        shape = (len(spans), int(starts[-1]))
-        return cls(problem.lower, sp.csr_array((data, np.arange(shape[1]), starts), shape=shape))
+        spans = (problem.upper - problem.lower) // problem.steps
+        counts = np.frexp(spans.astype(np.float64))[1]
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        steps = np.repeat(problem.steps, counts)
+        data = np.ones(int(starts[-1]))
+        for i in np.flatnonzero(spans > 1).tolist():
+            data[starts[i] : starts[i + 1]] = fitted_weights(int(spans[i]))
+        shape = (len(spans), len(data))
+        weights = sp.csr_array((steps * data, np.arange(shape[1]), starts), shape=shape)
+        return cls(problem.lower, weights)
 
     @property
     def is_identity(self) -> bool:
@@ -58,7 +61,8 @@ class IntegerCode:
             return values.astype(np.int8)
         starts, weights = self.weights.indptr, self.weights.data
         bits = np.zeros((len(values), len(weights)), dtype=np.int8)
-        offsets = values - self.lower
+        spans = np.asarray(self.weights.sum(axis=1)).ravel().astype(np.int64)
+        offsets = np.clip(values - self.lower, 0, spans)
         single = np.flatnonzero(np.diff(starts) == 1)
         bits[:, starts[single]] = offsets[:, single] > 0
         for i in np.flatnonzero(np.diff(starts) > 1).tolist():

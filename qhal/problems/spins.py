@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
-from qhal.problems.constraints import Constraints
 from qhal.problems.qcbo import Qcbo, Values
+from qhal.problems.substitution import Substitution
 
 
 def over_bits(problem: Qcbo) -> Qcbo:
@@ -18,16 +18,21 @@ def over_bits(problem: Qcbo) -> Qcbo:
     """
     if not problem.spins.any():
         return replace(problem, completion=None)
-    weights = np.where(problem.spins, 2.0, 1.0)
-    low = np.where(problem.spins, -1.0, 0.0)
-    scale = sp.diags_array(weights)
-    quadratic = sp.csr_array(problem.quadratic)
-    offset = problem.offset + float(problem.linear @ low + low @ (quadratic @ low))
+    weights = sp.csr_array(sp.diags_array(np.where(problem.spins, 2.0, 1.0)))
+    substitution = Substitution(np.where(problem.spins, -1.0, 0.0), weights)
+    objective = substitution.objective(problem)
+    rows = substitution.rows(problem.constraints)
     return Qcbo(
-        sp.csr_array(scale @ quadratic @ scale),
-        weights * (problem.linear + (quadratic + quadratic.T) @ low),
-        offset,
-        _rows_over_bits(problem.constraints, weights, low),
+        objective.pairs,
+        objective.linear,
+        problem.offset + objective.constant,
+        replace(
+            problem.constraints,
+            linear=rows.linear,
+            products=rows.products,
+            pairs=rows.pairs,
+            rhs=rows.rhs,
+        ),
         np.where(problem.spins, 0, problem.lower),
         problem.upper,
         problem.names,
@@ -37,18 +42,3 @@ def over_bits(problem: Qcbo) -> Qcbo:
 def spin_values(problem: Qcbo, values: Values) -> Values:
     """The values (..., n) of `problem` that `values` of its `over_bits` stand for."""
     return np.where(problem.spins, 2 * values - 1, values)
-
-
-def _rows_over_bits(rows: Constraints, weights: np.ndarray, low: np.ndarray) -> Constraints:
-    """``x_i x_j = (w_i y_i + l_i) (w_j y_j + l_j)`` in every product, and so in the linear part."""
-    first, second = rows.pairs.T
-    count, n = len(rows.pairs), len(weights)
-    places = np.concatenate([np.arange(count)] * 2)
-    other = np.concatenate([low[second], low[first]])
-    columns = np.concatenate([first, second])
-    crossed = sp.csr_array(sp.coo_array((other, (places, columns)), shape=(count, n)))
-    linear = sp.csr_array((rows.linear + rows.products @ crossed) @ sp.diags_array(weights))
-    linear.eliminate_zeros()
-    products = rows.products @ sp.diags_array(weights[first] * weights[second], shape=(count,) * 2)
-    constant = rows.linear @ low + rows.products @ (low[first] * low[second])
-    return replace(rows, linear=linear, products=sp.csr_array(products), rhs=rows.rhs - constant)

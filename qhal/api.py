@@ -228,7 +228,14 @@ def _as_path(name: Any) -> Path:
 
 
 def as_qcbo(problem: Any) -> Qcbo:
-    """Whatever `solve` takes, as a `Qcbo`."""
+    """Whatever `solve` takes, as a `Qcbo`; `InputError` if it has no variables, as of a file."""
+    qcbo = _as_qcbo(problem)
+    if qcbo.num_variables == 0:
+        raise InputError("the problem has no variables: nothing to solve.")
+    return qcbo
+
+
+def _as_qcbo(problem: Any) -> Qcbo:
     if isinstance(problem, Qcbo):
         return problem
     if isinstance(problem, Ising):

@@ -90,6 +90,8 @@ def _model(
 ) -> dimod.QuadraticModel:
     """The sum of `products`, `linear` and `offset`; a square of a bit or spin is no product."""
     model = dimod.QuadraticModel(offset=offset)
+    if qcbo.num_variables and not products and not linear.any():
+        _declare(model, qcbo, 0)  # dimod evaluates a model without variables to 0
     binary = qcbo.is_binary
     for i in np.flatnonzero(linear).tolist():
         _declare(model, qcbo, i)

@@ -39,6 +39,31 @@ def test_dimod_gets_and_gives_the_same_model(problem: qhal.Qcbo) -> None:
     )
 
 
+def test_a_constant_objective_keeps_its_value_in_dimod() -> None:
+    problem = qhal.Qcbo.from_arrays(linear=[0.0, 0.0], offset=3.0, A_eq=[[0, 0]], b_eq=[0])
+    cqm = problem.to_cqm()
+    assert cqm.objective.energy({"x0": 0, "x1": 1}) == 3.0
+    assert cqm.check_feasible({"x0": 0, "x1": 1})
+    assert qhal.Qcbo.from_cqm(cqm).offset == 3.0
+
+
+def test_rounding_of_substituted_spins_leaves_no_coefficients() -> None:
+    square = np.zeros((3, 3))
+    square[0, 1], square[0, 2] = 0.1, 0.2
+    # x0 + x1 + x2 are bits s = 2x - 1; 0.3 s0 cancels with the products but for rounding.
+    problem = qhal.Qcbo.from_arrays(
+        linear=[1.0, 1.0, 1.0],
+        quadratic_constraints=[(square, [0.3, 0.0, 0.0], "==", 0.6)],
+        spins=[True] * 3,
+    )
+    bits = over_bits(problem)
+    row = bits.constraints.linear.toarray()[0]
+    assert row[0] == 0.0
+    solution = qhal.solve(problem, oracle="exhaustive", seed=0)
+    assert solution.certified
+    assert solution.objective == 3.0
+
+
 def test_a_spin_has_no_value_between() -> None:
     problem = qhal.Qcbo.from_arrays(linear=[1, 1], spins=[True, False])
     assert problem.feasible([[-1, 0], [1, 1], [0, 1], [-1, -1]]).tolist() == [

@@ -195,9 +195,12 @@ def test_an_unconstrained_problem_takes_one_call() -> None:
 
 
 def test_zero_variables_and_constants() -> None:
-    solution = qhal.solve(qhal.Qubo(np.zeros((0, 0)), 4.0), oracle="random")
+    empty = qhal.Qubo(np.zeros((0, 0)), 4.0)
+    solution = run(Qcbo.from_qubo(empty), get_oracle("random"))
     assert solution.objective == 4.0
     assert solution.certified
+    with pytest.raises(qhal.InputError, match="no variables: nothing to solve"):
+        qhal.solve(empty, oracle="random")
 
 
 def test_a_history_plots(tmp_path) -> None:

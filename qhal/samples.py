@@ -71,7 +71,7 @@ _ADVICE = {
 class StopReason(enum.StrEnum):
     """What ended the loop."""
 
-    PROVED = "the exact oracle closed the gap"
+    PROVED = "proved: the bound meets the value, or nothing is feasible"
     ITERATIONS = "the iteration limit was reached"
     TIME_LIMIT = "the time limit was reached"
     ORACLE_CALLS = "the limit of oracle calls was reached"
@@ -80,7 +80,7 @@ class StopReason(enum.StrEnum):
     INTERRUPTED = "interrupted by the user"
     ORACLE_FAILED = "the oracle failed; what it had found until then was kept"
     CONTRADICTION = "a constraint cannot be met by any assignment"
-    SINGLE_CALL = "the problem has no constraints: one oracle call answers it"
+    SINGLE_CALL = "there are no constraints to enforce: one oracle call answers it"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

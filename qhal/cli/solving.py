@@ -118,6 +118,7 @@ def _summary(document: Mapping[str, Any]) -> dict[str, Any]:
     summary = {key: document[key] for key in keys}
     if document["info"].get("contradiction"):
         summary["contradiction"] = document["info"]["contradiction"]
+        summary["reason"] = document["info"]["reason"]
     return summary
 
 

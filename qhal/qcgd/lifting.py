@@ -13,7 +13,7 @@ arXiv:2506.18240; the lift itself is Burer, Math. Program. 120, 2009.)
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -76,6 +76,7 @@ class Lifting:
         self.scale = _flip_scale(program.objective)
         self._assembly = Assembly(program)
         self._objective = Qubo(program.objective.matrix)
+        self._source = replace(program.source, offset=0.0)
         self._grid = 2.0 ** -(GRID_BITS + np.floor(np.log2(self.residual_scales)))
         # Whole numbers miss by nothing or by at least 1.
         self._tolerances = np.where(program.row_misses > 0, program.row_misses, 0.5)
@@ -126,9 +127,13 @@ class Lifting:
         return np.concatenate([size, size**2, np.ones(len(self.program.forms))])
 
     def objective_of(self, values: Values) -> float:
-        """The objective of feasible `values` (n,) in the units of `Atoms.objectives`."""
-        bits = self.program.complete(values[np.newaxis, :])
-        return float(self._objective.energies(bits)[0]) / self.scale
+        """The objective of feasible `values` (n,) in the units of `Atoms.objectives`.
+
+        They may lie outside of what presolve left, and so have no bits.
+        """
+        ends = np.stack([values, self.program.code.lower])
+        found, origin = self._source.objectives(ends).tolist()
+        return float(found - origin) / self.scale
 
     def slop(self, multipliers: FloatArray) -> float:
         """By how much the bits of a feasible assignment may exceed its objective in the QUBO.

@@ -15,6 +15,7 @@ from qhal.errors import InputError, OracleError
 from qhal.oracle import Oracle, check_time_limit, checked_num_reads, checked_seed
 from qhal.problems.arrays import as_scalar
 from qhal.problems.encoding import encode
+from qhal.problems.presolve import presolve
 from qhal.problems.program import BinaryProgram
 from qhal.problems.qcbo import Qcbo
 from qhal.problems.qubo import Qubo
@@ -111,7 +112,8 @@ class Run:
         self.problem, self.oracle, self.limits = problem, oracle, limits
         self.num_reads, self.given_seed, self.seed = num_reads, seed, checked_seed(seed)
         self.interrupt = Interrupt()
-        self.program = encode(problem)
+        self.presolved = presolve(problem)
+        self.program = encode(self.presolved.problem, problem)
         _check_size(self.program, oracle)
         self.lifting = Lifting(self.program)
         self.rule = make_rule(method, self.lifting, oracle.info.exact)
@@ -162,8 +164,16 @@ class Run:
             return self._solution(reason)
 
     def _contradiction(self) -> StopReason | None:
-        self.infeasible = self.infeasible or self.program.contradiction is not None
-        return StopReason.CONTRADICTION if self.program.contradiction is not None else None
+        """Whether presolve or the encoding found a row that nothing can meet."""
+        row, reason = self.presolved.contradiction, self.presolved.reason
+        if row is None and self.program.contradiction is not None:
+            row = self.program.contradiction
+            reason = f"constraint {str(row)!r} cannot be met by any assignment."
+        if row is None or reason is None:
+            return None
+        self.infeasible = True
+        self.notes |= {"contradiction": str(row), "reason": reason}
+        return StopReason.CONTRADICTION
 
     def _iterate(self, callback: Callback | None, observer: Observer | None) -> StopReason:
         constrained = self.lifting.num_multipliers > 0
@@ -299,7 +309,7 @@ class Run:
         return state
 
     def _solution(self, reason: StopReason) -> Solution:
-        best, nearest, row = self.harvest.best, self.harvest.nearest, self.program.contradiction
+        best, nearest = self.harvest.best, self.harvest.nearest
         certified = self.infeasible or meets(self.problem, best.objective, self.lower_bound)
         if self.infeasible:
             status = Status.INFEASIBLE
@@ -330,7 +340,8 @@ class Run:
             info={
                 "num_bits": self.program.num_bits,
                 "oracle_options": dict(self.oracle.options),
-                "contradiction": None if row is None else str(row),
+                "presolve": self.presolved.summary,
+                "contradiction": None,
                 **self.notes,
             },
         )

@@ -62,8 +62,8 @@ def test_a_point_of_zeros_is_not_said_twice(qhal, tmp_path):
 
 def test_a_point_that_is_not_feasible_is_called_so(qhal, tmp_path):
     path = tmp_path / "hard.lp"
-    rows = " a + b + c + d = 3\n a + b = 2\n 3 c + 5 d + a = 6\n"
-    path.write_text(f"Minimize\n a\nSubject To\n{rows}Binary\n a b c d\nEnd\n")
+    rows = " a + b + c + d + e + f + g + h = 1\n"
+    path.write_text(f"Minimize\n a\nSubject To\n{rows}Binary\n a b c d e f g h\nEnd\n")
     command = ("solve", path, "--oracle", "random", "--set", "num_reads=1")
     result = qhal(*command, "--iterations", 1, "--seed", 1)
     assert result.exit_code == 1

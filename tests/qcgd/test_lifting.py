@@ -38,6 +38,8 @@ def test_energies_are_those_of_the_lift(problem: qhal.Qcbo, seed: int, dense_sha
 
 
 def test_coefficients_that_overflow_are_a_sentence() -> None:
-    problem = qhal.Qcbo.from_arrays(linear=[1e308, 1], A_eq=[[np.pi * 1e150, np.e]], b_eq=[1.5])
+    problem = qhal.Qcbo.from_arrays(
+        linear=[-1e308, -1, -1], A_le=[[np.pi * 1e150, np.pi * 1e150, np.e]], b_le=[4e150]
+    )
     with pytest.raises(qhal.InputError, match="overflow"):
         qhal.solve(problem, oracle="random")

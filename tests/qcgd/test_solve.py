@@ -285,7 +285,8 @@ def test_many_reads_stay_small_and_give_what_few_give() -> None:
 
 
 def test_a_certifier_that_finds_what_the_run_did_not() -> None:
-    rare = qhal.Qcbo.from_arrays(linear=np.arange(20.0), A_eq=[2 ** np.arange(20)], b_eq=[99999])
+    weights = np.random.default_rng(0).integers(10**5, 10**6, 20)
+    rare = qhal.Qcbo.from_arrays(linear=np.arange(20.0), A_eq=[weights], b_eq=[weights[::2].sum()])
     solution = qhal.solve(rare, oracle="random", num_reads=1, iterations=1, certify="cpsat", seed=0)
     assert solution.raw_objective is None
     assert solution.certified

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -82,24 +83,40 @@ def oracles(output: Output, seed: int | None, name: str | None) -> None:
 @command("check")
 @click.argument("name")
 def check(output: Output, seed: int | None, name: str) -> int:
-    """Check that the oracle NAME keeps its promises.
+    """Check that NAME, an oracle, executor, activation or loss, keeps its promises.
 
-    Runs the conformance kit of qhal.testing; exits with 1 if the oracle fails it.
+    Runs the conformance kit of qhal.testing; exits with 1 if NAME fails it.
 
     \b
-    Example:
+    Examples:
       qhal check sa
+      qhal check hard-tanh
     """
-    from qhal.testing import check_oracle
+    from qhal import testing
 
-    report = check_oracle(name)
+    checks: dict[str, Callable[[str], Any]] = {
+        "oracle": testing.check_oracle,
+        "executor": testing.check_executor,
+        "activation": testing.check_activation,
+        "loss": testing.check_loss,
+    }
+    kind = _kind(name, tuple(checks))
+    report = checks[kind](name)
     verdict = "conforms." if report.passed else "does NOT conform."
     output.result(
         report.to_json(),
         table(["check", "outcome", "detail"], report.checks),
-        f"oracle {name!r} {verdict}",
+        f"{kind} {name!r} {verdict}",
     )
     return 0 if report.passed else 1
+
+
+def _kind(name: str, kinds: tuple[str, ...]) -> str:
+    """The first of `kinds` with a plugin of that name, or else the first."""
+    from qhal.registry import plugin_records
+
+    named = {record.kind for record in plugin_records() if record.name == name}
+    return next((kind for kind in kinds if kind in named), kinds[0])
 
 
 def _record(description: Any) -> dict[str, Any]:

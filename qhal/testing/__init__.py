@@ -1,6 +1,7 @@
-"""The conformance kit: does an oracle keep the promises of its `OracleInfo`?
+"""The conformance kit: do oracles, executors, activations and losses keep their promises?
 
-From a shell, ``qhal check NAME``; in Python, ``check_oracle(NAME)``; in the tests of a plugin::
+From a shell, ``qhal check NAME``; in Python, ``check_oracle(NAME)``, ``check_executor(NAME)``,
+``check_activation(NAME)`` or ``check_loss(NAME)``; in the tests of an oracle::
 
     from qhal.testing import OracleConformance
 
@@ -15,6 +16,7 @@ from qhal.testing.executors import (
     ExecutorReport,
     check_executor,
 )
+from qhal.testing.functions import FunctionReport, check_activation, check_loss
 from qhal.testing.kit import ConformanceReport, OracleConformance, check_oracle
 from qhal.testing.subject import CheckResult, Subject
 
@@ -25,8 +27,11 @@ __all__ = [
     "ConformanceReport",
     "ExecutorConformance",
     "ExecutorReport",
+    "FunctionReport",
     "OracleConformance",
     "Subject",
+    "check_activation",
     "check_executor",
+    "check_loss",
     "check_oracle",
 ]

@@ -1,5 +1,6 @@
 """`qhal oracles`, `plugins`, `check`, the help texts, and what starting the command loads."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from qhal.cli import main
 from qhal.cli.docstrings import parameters
+from qhal.registry import load
 
 HEAVY = "dimod dwave matplotlib numba numpy ortools rich scipy sklearn".split()
 
@@ -141,6 +143,22 @@ def test_check(qhal, refused):
     assert json.loads(result.stdout)
     assert "conforms" in qhal("check exhaustive").stdout
     assert "no oracle 'zzzzzz'" in refused("check", "zzzzzz")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("hard-tanh", "activation"), ("hinge", "loss"), ("serial", "executor")])
+def test_check_knows_every_kind(qhal, name, kind):
+    document = json.loads(qhal("check", name, "--json").stdout)
+    assert document.get("kind", "executor") == kind
+    assert document["passed"] is True
+    assert f"{kind} '{name}' conforms" in qhal("check", name).stdout
+
+
+def test_check_exits_with_1_for_an_activation_that_lies(qhal, monkeypatch):
+    lie = dataclasses.replace(load("activation", "tanh"), lipschitz=0.5)
+    monkeypatch.setattr("qhal.testing.functions.load", lambda kind, name: lie)
+    result = qhal("check", "tanh")
+    assert result.exit_code == 1
+    assert "above lipschitz=0.5" in " ".join(result.stdout.split())
 
 
 def test_check_exits_with_1_for_an_oracle_that_fails(qhal, monkeypatch):

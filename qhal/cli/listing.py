@@ -104,7 +104,7 @@ def check(output: Output, seed: int | None, name: str) -> int:
     report = checks[kind](name)
     verdict = "conforms." if report.passed else "does NOT conform."
     output.result(
-        report.to_json(),
+        {"kind": kind, "name": name} | report.to_json(),
         table(["check", "outcome", "detail"], report.checks),
         f"{kind} {name!r} {verdict}",
     )

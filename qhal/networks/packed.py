@@ -19,7 +19,7 @@ from qhal.networks.spec import Ints
 from qhal.problems.arrays import FloatArray
 
 _WORD = 64
-_CHUNK = 2**14  # results at a time
+_CHUNK = 2**15  # results at a time
 Words = npt.NDArray[np.uint64]
 
 
@@ -41,16 +41,14 @@ class PackedLayer:
         """``W q + bias`` (num_samples, outputs) from the bit planes of q, lowest first."""
         total = np.empty((len(planes[0]), len(self.words)), dtype=np.int64)
         step = max(1, _CHUNK // len(self.words))
+        columns = np.ascontiguousarray(self.words.T)
         for start in range(0, len(total), step):
             part = total[start : start + step]
             part[:] = self.biases
             for k, plane in enumerate(planes):
                 words = plane[start : start + step]
-                both = np.zeros(part.shape, dtype=np.int32)
-                for column in range(words.shape[1]):  # a few long operations that stay in the cache
-                    both += popcount(words[:, column, np.newaxis] & self.words[:, column])
-                alone = popcount(words).sum(axis=-1, dtype=np.int32)
-                part += (2 * both - alone[:, np.newaxis]) << k
+                alone = popcount(words).sum(axis=-1, dtype=np.int64)
+                part += (2 * _common_ones(words, columns) - alone[:, np.newaxis]) << k
         return total
 
 
@@ -103,10 +101,22 @@ def pack(bits: npt.NDArray[np.bool_]) -> Words:
     return np.packbits(padded, axis=1).view(np.uint64)
 
 
-def popcount(words: Words) -> npt.NDArray[np.uint8]:
-    """Ones in each word, same shape."""
+def _common_ones(left: Words, columns: Words) -> Ints:
+    """Ones that rows of `left` (rows, words) and of `columns` (words, outputs) have in common."""
+    shape = (len(left), columns.shape[1])
+    # A few long operations on buffers that stay in the cache.
+    both, ones = np.empty(shape, dtype=np.uint64), np.empty(shape, dtype=np.uint8)
+    total = np.zeros(shape, dtype=np.uint16 if _WORD * len(columns) < 2**16 else np.int64)
+    for column, word in enumerate(columns):
+        np.bitwise_and(left[:, column, np.newaxis], word, out=both)
+        np.add(total, popcount(both, ones), out=total)
+    return total.astype(np.int64)
+
+
+def popcount(words: Words, out: npt.NDArray[np.uint8] | None = None) -> npt.NDArray[np.uint8]:
+    """Ones in each word, same shape; into `out` if that is any faster."""
     if hasattr(np, "bitwise_count"):  # numpy 2
-        return np.asarray(np.bitwise_count(words), dtype=np.uint8)
+        return np.asarray(np.bitwise_count(words, out=out))
     table = np.array([bin(byte).count("1") for byte in range(256)], dtype=np.uint8)
     counts = table[np.ascontiguousarray(words).view(np.uint8)]
     return np.asarray(counts.reshape(*words.shape, 8).sum(axis=-1, dtype=np.uint8))

@@ -145,10 +145,12 @@ def test_check(qhal, refused):
     assert "no oracle 'zzzzzz'" in refused("check", "zzzzzz")
 
 
-@pytest.mark.parametrize(("name", "kind"), [("hard-tanh", "activation"), ("hinge", "loss"), ("serial", "executor")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("hard-tanh", "activation"), ("hinge", "loss"), ("serial", "executor")]
+)
 def test_check_knows_every_kind(qhal, name, kind):
     document = json.loads(qhal("check", name, "--json").stdout)
-    assert document.get("kind", "executor") == kind
+    assert document["kind"] == kind
     assert document["passed"] is True
     assert f"{kind} '{name}' conforms" in qhal("check", name).stdout
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import inspect
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from qhal.datasets import load_dataset
 from qhal.errors import InputError, did_you_mean
+from qhal.executors import Executor
 from qhal.functions import Activation, Loss
 from qhal.networks.architecture import make_spec
 from qhal.networks.named import as_activations, as_function
@@ -26,9 +27,38 @@ from qhal.qcgd.direct import certified, solve_directly
 from qhal.qcgd.loop import DEFAULT_ITERATIONS, Callback, Limits, run
 from qhal.registry import exact_oracle, make_oracle
 from qhal.samples import Solution, StopReason
+from qhal.training.result import SequentialResult
 
 DEFAULT_SAMPLES = 20
 DEFAULT_ROUNDS = 10
+
+
+class Defaults(NamedTuple):
+    """What depends on the method of training; `hidden` units are those for several classes."""
+
+    loss: str
+    gain: float
+    hidden: int
+
+
+DEFAULTS = {
+    "joint": Defaults(loss="hinge", gain=1.0, hidden=0),
+    "sequential": Defaults(loss="softmax", gain=2.0, hidden=32),
+}
+# The methods of `train`, with the options that only they have.
+METHODS: Mapping[str, tuple[str, ...]] = {
+    "joint": ("iterations",),
+    "sequential": (
+        "epochs",
+        "batch",
+        "max_variables",
+        "coefficient_bits",
+        "max_oracle_calls",
+        "patience",
+        "validation",
+        "checkpoint",
+    ),
+}
 
 
 def solve(
@@ -125,11 +155,13 @@ def plan_training(
     bias_bits: int = 4,
     input_bits: int = 3,
     activation: str | Activation | Sequence[str | Activation] = "hard-tanh",
-    loss: str | Loss = "hinge",
+    loss: str | Loss | None = None,
+    gain: float | None = None,
     spline_order: int = 1,
     spline_pieces: int = 4,
     spline_knots: str = "uniform",
     seed: int | None = None,
+    method: str = "joint",
 ) -> TrainingPlan:
     """What `train` with these options would encode, and its size: `plan.num_spins()`.
 
@@ -143,16 +175,18 @@ def plan_training(
     check_count(samples, "samples", 1)
     used_seed = checked_seed(seed)
     dataset = load_dataset(os.fspath(data), classes=classes, image_size=image_size)
+    usual = DEFAULTS[method]
     several = len(dataset.class_names) > 2
     spec = make_spec(
         dataset.x_train,
         as_activations(activation),
-        as_function("loss", loss),
-        hidden=(0 if several else 3) if hidden is None else hidden,
+        as_function("loss", usual.loss if loss is None else loss),
+        hidden=(usual.hidden if several else 3) if hidden is None else hidden,
         outputs=len(dataset.class_names) if several else 1,
         weight_bits=weight_bits,
         bias_bits=bias_bits,
         input_bits=input_bits,
+        gain=usual.gain if gain is None else gain,
         spline=SplineSpec(spline_order, spline_pieces, spline_knots),
     )
     return TrainingPlan(dataset, spec, min(samples, len(dataset.y_train)), used_seed)
@@ -164,57 +198,96 @@ def train(
     oracle: str | Oracle = "cim",
     oracle_options: Mapping[str, Any] | None = None,
     method: str = "joint",
-    executor: str = "serial",
-    iterations: int = DEFAULT_ROUNDS,
+    executor: str | Executor = "serial",
     num_reads: int | None = None,
     time_limit: float | None = None,
-    callback: Callback | None = None,
-    **architecture: Any,
-) -> TrainingResult:
-    """Train a network of few-bit weights as one QCBO through an oracle.
+    callback: Callable[[Any], bool | None] | None = None,
+    **options: Any,
+) -> TrainingResult | SequentialResult:
+    """Train a network of few-bit weights through an oracle.
 
     Parameters
     ----------
     data : "fashion-mnist", "digits", the path of an .npz file or of a folder of idx files
-    oracle, oracle_options, num_reads, callback : as for `solve`
-    method, executor : "joint" and "serial", the only ones of this version
-    iterations : QCGD rounds, one oracle call each
-    time_limit : seconds for encoding and QCGD together
+    oracle, oracle_options, num_reads : as for `solve`
+    method : "joint" (default) or "sequential"
+        "joint": a few samples in one QCBO, solved by QCGD. "sequential": whole data sets, by QUBOs
+        of machine size, one for each unit of the network at a time; see
+        `qhal.training.sequential`.
+    time_limit : seconds for the whole of it
+    callback : called after each QCGD round with a `RunState`, or after each pass over all units
+        with an `Epoch`; returning False stops the run
 
     Other parameters
     ----------------
     classes : class names, as a sequence or "a,b"; by default coat and sandal for Fashion-MNIST
         Two classes have one output; more have one each, against the rest.
     image_size : side to which square images are pooled, by default 7 for Fashion-MNIST
-    samples : training samples in the QCBO, equally many of each class (default 20)
+    samples : training samples, equally many of each class (default 20 for "joint", else all)
     hidden : units of the hidden layer, or a sequence for several layers, 0 for none
-        By default 3 for two classes and none for more, where so few units only harm.
+        By default 3 for two classes; for more none for "joint", where so few units only harm, and
+        32 for "sequential".
     weight_bits : 1 (default, +-1), "ternary", or up to 8; a sequence for each layer of weights
     bias_bits, input_bits : of each bias (default 4) and each input (default 3)
     activation, loss : names of plugins or objects; a sequence of activations for each hidden layer
+        The loss is "hinge" for "joint" and "softmax" for "sequential", unless given.
+    gain : by how much the arguments of hidden units are larger than order one (default 1 for
+        "joint", 2 for "sequential"); rounded to a power of two
     spline_order, spline_pieces, spline_knots : 0 or 1 (default), 4, "uniform" or "adaptive"
     seed : whole number; the same seed gives the same result with a seeded oracle
+    iterations : QCGD rounds of "joint", one oracle call each (default 10)
+
+    Only for "sequential"
+    ---------------------
+    executor : name of an installed executor (see `qhal plugins`); the result is the same on each
+    epochs, batch, max_variables, coefficient_bits : see `qhal.training.sequential.Settings`
+    max_oracle_calls, patience : see `qhal.training.run.Limits`
+    validation : share of the training samples that are kept apart to choose the best epoch
+        (default 0: the training samples choose)
+    checkpoint : path of a file
+        Replaced after each epoch. If it holds a run of the same data and settings, that run goes
+        on, bit for bit.
 
     Raises
     ------
     InputError
         For bad input, or if the time limit passes while the problem is being encoded.
     """
-    for option, value, only in (("method", method, "joint"), ("executor", executor, "serial")):
-        if value != only:
-            raise InputError(
-                f"training with {option} {value!r} is not in this version: use {only!r}."
-            )
-    known = inspect.signature(plan_training).parameters
-    for option in architecture:
-        if option not in known:
-            raise InputError(f"train has no option {option!r}{did_you_mean(option, known)}.")
-    limits = Limits(iterations=iterations, time_limit=time_limit)
+    if method not in METHODS:
+        raise InputError(f"method must be one of {', '.join(METHODS)}, not {method!r}.")
+    architecture = inspect.signature(plan_training).parameters
+    own = METHODS[method]
+    for option in options:
+        if option in architecture or option in own:
+            continue
+        for other, names in METHODS.items():
+            if option in names:
+                raise InputError(f"{option} is an option of method {other!r}, not of {method!r}.")
+        raise InputError(
+            f"train has no option {option!r}{did_you_mean(option, [*architecture, *own])}."
+        )
     solver = make_oracle(oracle, oracle_options)
+    arguments = {key: options.pop(key) for key in list(options) if key in architecture}
+    if method == "sequential":
+        from qhal.training.fitting import train_sequential
+
+        found = train_sequential(
+            plan_training(data, method=method, **arguments),
+            solver,
+            executor,
+            whole="samples" not in arguments,
+            num_reads=num_reads,
+            time_limit=time_limit,
+            callback=callback,
+            **options,
+        )
+        return replace(found, versions=versions(solver))
+    if executor != "serial":
+        raise InputError(f"method 'joint' is one problem: leave executor {executor!r} out.")
     result = train_joint(
-        plan_training(data, **architecture),
+        plan_training(data, **arguments),
         solver,
-        limits=limits,
+        limits=Limits(iterations=options.get("iterations", DEFAULT_ROUNDS), time_limit=time_limit),
         num_reads=num_reads,
         callback=callback,
     )

@@ -66,7 +66,10 @@ class Loss:
     """A loss as a function of the margin m = y * output, y in {-1, +1}.
 
     `lipschitz`, `curvature`, `breakpoints` and `interval` are as for `Activation`.
-    `quadratic` says that the loss is exactly (1 - m)^2, which needs no pieces.
+    `quadratic` says that the loss is exactly (1 - m)^2, which needs no pieces. `softmax` says what
+    several outputs share: not the sum over classes, each against the rest, but minus the
+    log-probability of the true class, in nats, under the softmax of the outputs (for two classes
+    and one output that is a loss of the margin).
     """
 
     name: str
@@ -75,6 +78,7 @@ class Loss:
     curvature: float | None = None
     breakpoints: tuple[float, ...] = ()
     quadratic: bool = False
+    softmax: bool = False
     jumps: bool = False
     interval: tuple[float, float] = (-1.0, 3.0)
 

@@ -45,7 +45,8 @@ SHIPPED_BY: Mapping[str, Mapping[str, str]] = {
         "qhal-activations",
     ),
     "loss": dict.fromkeys(
-        "squared hinge squared-hinge logistic absolute huber cross-entropy".split(), "qhal-losses"
+        "squared hinge squared-hinge logistic absolute huber cross-entropy softmax".split(),
+        "qhal-losses",
     ),
     "executor": {"dask": "qhal-dask"},
 }

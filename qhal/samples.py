@@ -80,6 +80,7 @@ class StopReason(enum.StrEnum):
     INTERRUPTED = "interrupted by the user"
     ORACLE_FAILED = "the oracle failed; what it had found until then was kept"
     CONTRADICTION = "a constraint cannot be met by any assignment"
+    NO_PROGRESS = "nothing better was found for as many epochs as the patience allows"
     SINGLE_CALL = "there are no constraints to enforce: one oracle call answers it"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qhal.cli.options import FilePath, IterationsOption, TimeLimitOption
-from qhal.cli.output import Output, as_options, command, given, parse_settings
+from qhal.cli.output import Output, as_options, command, describe_round, given, parse_settings
 from qhal.cli.tables import table
 from qhal.errors import InputError, did_you_mean
 
@@ -78,7 +78,8 @@ def compare(
 
     def watch(name: str) -> AbstractContextManager[Callable[[Any], None]]:
         output.detail(f"{name}:")
-        return output.progress(f"{name} on {file.name}", iterations or DEFAULT_ITERATIONS)
+        total = iterations or DEFAULT_ITERATIONS
+        return output.progress(f"{name} on {file.name}", total, describe_round)
 
     comparison = run(
         file,

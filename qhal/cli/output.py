@@ -67,8 +67,13 @@ class Output:
             yield
 
     @contextmanager
-    def progress(self, title: str, total: int | None) -> Iterator[Callable[[Any], None]]:
-        """A progress bar on stderr; yields the callback that moves it after each round."""
+    def progress(
+        self, title: str, total: int | None, describe: Callable[[Any], tuple[int, str]]
+    ) -> Iterator[Callable[[Any], None]]:
+        """A progress bar on stderr; yields the callback that moves it after each round.
+
+        `describe` says of a state how many rounds are done, and what to show.
+        """
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -84,14 +89,28 @@ class Output:
             task = bar.add_task(title, total=total, state="")
 
             def advance(state: Any) -> None:
-                text = (
-                    f"round {state.iteration}, best {_short(state.incumbent)}, "
-                    f"bound {_short(state.lower_bound)}, {state.oracle_calls} oracle calls"
-                )
-                bar.update(task, completed=state.iteration, state=text)
+                done, text = describe(state)
+                bar.update(task, completed=done, state=text)
                 self.detail(text)
 
             yield advance
+
+
+def describe_round(state: Any) -> tuple[int, str]:
+    """Of a `RunState`: a round of QCGD."""
+    return state.iteration, (
+        f"round {state.iteration}, best {_short(state.incumbent)}, "
+        f"bound {_short(state.lower_bound)}, {state.oracle_calls} oracle calls"
+    )
+
+
+def describe_epoch(state: Any) -> tuple[int, str]:
+    """Of an `Epoch`: a pass over all units."""
+    return state.epoch, (
+        f"epoch {state.epoch} of {state.epochs}, loss {state.loss:.4f}, "
+        f"accuracy {state.accuracy:.2%} (best {state.best_accuracy:.2%}), "
+        f"{state.oracle_calls} oracle calls, {state.eta_s:.0f} s to go"
+    )
 
 
 class _Notes(logging.Handler):

@@ -10,7 +10,15 @@ import click
 
 from qhal.cli.files import check_outputs, save
 from qhal.cli.options import FilePath, IterationsOption, PlotOption, SetOption, TimeLimitOption
-from qhal.cli.output import Output, as_options, command, given, parse_settings, to_json
+from qhal.cli.output import (
+    Output,
+    as_options,
+    command,
+    describe_round,
+    given,
+    parse_settings,
+    to_json,
+)
 from qhal.cli.tables import facts, number
 
 SHOWN_VARIABLES = 30
@@ -79,7 +87,9 @@ def solve(
     from qhal.atomic import write_atomically
     from qhal.qcgd.loop import DEFAULT_ITERATIONS
 
-    with output.progress(f"solving {file.name}", iterations or DEFAULT_ITERATIONS) as callback:
+    with output.progress(
+        f"solving {file.name}", iterations or DEFAULT_ITERATIONS, describe_round
+    ) as callback:
         solution = run(
             file,
             oracle=oracle,

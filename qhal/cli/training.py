@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,14 @@ import click
 
 from qhal.cli.files import check_outputs, save
 from qhal.cli.options import FilePath, IterationsOption, PlotOption, SetOption, TimeLimitOption
-from qhal.cli.output import Output, command, given, parse_settings
+from qhal.cli.output import (
+    Output,
+    command,
+    describe_epoch,
+    describe_round,
+    given,
+    parse_settings,
+)
 from qhal.cli.tables import facts
 from qhal.errors import InputError
 
@@ -65,7 +73,7 @@ class PerLayer(click.ParamType):  # type: ignore[type-arg]
     type=PerLayer(click.IntRange(0)),
     metavar="N[,N..]",
     help="Units of each hidden layer; 0 for a linear classifier.  [default: 3 for two classes, "
-    "else 0]",
+    "else 0; 32 if sequential]",
 )
 @click.option(
     "--image-size",
@@ -95,19 +103,20 @@ class PerLayer(click.ParamType):  # type: ignore[type-arg]
 @click.option("--spline-pieces", type=click.IntRange(1), metavar="N", help="Of functions.  [4]")
 @click.option("--spline-knots", type=click.Choice(["uniform", "adaptive"]), help="[uniform]")
 @click.option(
+    "--gain", type=float, metavar="G", help="Of hidden units' arguments.  [1; 2 if sequential]"
+)
+@click.option(
     "--loss",
-    default="hinge",
-    show_default=True,
     metavar="NAME",
-    help="Of the margin (see: qhal plugins).",
+    help="Of the margin (see: qhal plugins).  [hinge; softmax if sequential]",
 )
 @click.option("--samples", type=click.IntRange(1), metavar="N", help="Train on N samples.")
 @click.option(
     "--method",
-    type=click.Choice(["joint", "hedging", "sequential"]),
+    type=click.Choice(["joint", "sequential"]),
     default="joint",
     show_default=True,
-    help="How training is split into problems.",
+    help="joint: a few samples as one problem; sequential: all of them, a unit at a time.",
 )
 @click.option(
     "--executor",
@@ -117,6 +126,43 @@ class PerLayer(click.ParamType):  # type: ignore[type-arg]
     help="Where these run (see: qhal plugins).",
 )
 @IterationsOption
+@click.option("--epochs", type=click.IntRange(1), metavar="N", help="Passes over all units.  [30]")
+@click.option(
+    "--batch", type=click.IntRange(1), metavar="N", help="Samples that a pass sees.  [8192]"
+)
+@click.option(
+    "--coefficient-bits",
+    type=click.IntRange(2, 24),
+    metavar="K",
+    help="Of every QUBO that is asked for.  [8]",
+)
+@click.option(
+    "--max-variables",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Of every QUBO that is asked for.  [550]",
+)
+@click.option("--max-oracle-calls", type=click.IntRange(1), metavar="N", help="At most N calls.")
+@click.option(
+    "--validation",
+    type=click.FloatRange(0, 1, max_open=True),
+    metavar="SHARE",
+    help="Of the training samples, to choose the best epoch by.  [0]",
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Stop after N epochs without a better network.",
+)
+@click.option(
+    "--resume",
+    "--checkpoint",
+    "checkpoint",
+    type=FilePath,
+    metavar="F",
+    help="Keep the run in F after each epoch, and go on from F if it is there.",
+)
 @TimeLimitOption
 @click.option("--model", type=FilePath, metavar="OUT", help="Write the network to OUT.")
 @PlotOption
@@ -135,6 +181,7 @@ def train(
     plot: Path | None,
     report: Path | None,
     dry_run: bool,
+    checkpoint: Path | None,
     **options: Any,
 ) -> int:
     """Train a network whose weights have few bits.
@@ -144,25 +191,37 @@ def train(
       qhal train --seed 0 --model coat.npz --plot coat.png
       qhal train --data digits --classes 3,8 --hidden 5 --oracle sa --set num_reads=50
       qhal train --hidden 4,3 --activation sign,relu --weight-bits 1,1,2 --dry-run
+      qhal train --method sequential --classes all --hidden 32 --weight-bits 1,2 --resume run.ckpt
     """
-    check_outputs(inputs=[Path(options["data"])], model=model, plot=plot, report=report)
+    check_outputs(
+        inputs=[Path(options["data"])],
+        model=model,
+        plot=plot,
+        report=report,
+        checkpoint=checkpoint,
+    )
     if report is not None and importlib.util.find_spec("matplotlib") is None:
         raise InputError("--report needs matplotlib: pip install 'qhal-core[plot]'")
     oracle_options = parse_settings(settings)
     num_reads = oracle_options.pop("num_reads", None)
 
-    from qhal.api import DEFAULT_ROUNDS, plan_training
+    sequential = options["method"] == "sequential"
+    if sequential and report is not None:
+        raise InputError("sequential training has no --report; --plot draws its run.")
+
+    from qhal.api import METHODS, plan_training
     from qhal.api import train as run
 
-    chosen = given(num_reads=num_reads, seed=seed, **options)
+    chosen = given(num_reads=num_reads, seed=seed, checkpoint=checkpoint, **options)
     if dry_run:
-        for option in "num_reads method executor iterations time_limit".split():
+        extra = "num_reads executor time_limit".split()
+        for option in (*extra, *(name for names in METHODS.values() for name in names)):
             chosen.pop(option, None)
         document = plan_training(**chosen).to_json()
         output.result(document, facts(document))
         return 0
-    rounds = options["iterations"] or DEFAULT_ROUNDS
-    with output.warnings(), output.progress("training", rounds) as callback:
+    title, describe = "training", describe_epoch if sequential else describe_round
+    with output.warnings(), output.progress(title, _rounds(options), describe) as callback:
         result = run(oracle=oracle, oracle_options=oracle_options, callback=callback, **chosen)
     saved = [
         save(model, lambda: result.save(str(model))),
@@ -172,3 +231,13 @@ def train(
     document = result.to_json() | {"model": str(model) if model is not None and saved[0] else None}
     output.result(document, facts({k: v for k, v in document.items() if k != "versions"}))
     return 0 if all(saved) else 1
+
+
+def _rounds(options: Mapping[str, Any]) -> int:
+    """How many rounds or epochs the progress bar stands for."""
+    from qhal.api import DEFAULT_ROUNDS
+    from qhal.training.sequential import Settings
+
+    if options["method"] == "sequential":
+        return int(options["epochs"] or Settings().epochs)
+    return int(options["iterations"] or DEFAULT_ROUNDS)

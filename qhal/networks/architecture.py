@@ -21,7 +21,7 @@ from qhal.networks.spec import (
     WeightBits,
     check_count,
 )
-from qhal.problems.arrays import FloatArray
+from qhal.problems.arrays import FloatArray, as_scalar
 
 GRID_TOLERANCE = 0.02
 _MAX_REFINEMENT_BITS = 7
@@ -37,6 +37,7 @@ def make_spec(
     weight_bits: WeightBits | Sequence[WeightBits] = 1,
     bias_bits: int = 4,
     input_bits: int = 3,
+    gain: float = 1.0,
     spline: SplineSpec | None = None,
     regression: bool = False,
 ) -> NetworkSpec:
@@ -45,7 +46,8 @@ def make_spec(
     `hidden` are the sizes of the hidden layers (0 or () for none), `activation` one for all of
     them or one for each, `weight_bits` one for all layers of weights or one for each. Units are
     the powers of two nearest to the root mean square of z over random weights, so that
-    pre-activations are of order one and pieces have few bits; biases reach about 2.5 of it. The
+    pre-activations are of order one and pieces have few bits, over `gain` in hidden layers; biases
+    reach about 2.5 of it. The
     last layer has biases if it is the only one, or if there are several outputs, or for a
     regression. Output weights of one bit are absorbed where the last activation is odd and there
     is one output.
@@ -55,6 +57,8 @@ def make_spec(
     bits = _for_each(weight_bits, len(sizes) + 1, "weight_bits", "layers of weights")
     activations = _for_each(activation, len(sizes), "activations", "hidden layers")
     check_count(bias_bits, "bias_bits", 0, 8)
+    if not 0 < as_scalar(gain, "gain") < math.inf:
+        raise InputError(f"gain must be positive, not {gain!r}.")
     grid = InputGrid.fit(x, input_bits)
     q, largest = grid(x), 2**grid.bits - 1
     rms = math.sqrt(float((q**2).mean()))
@@ -66,7 +70,7 @@ def make_spec(
     for size, width, function in zip(sizes, bits, activations, strict=False):
         layer = LayerSpec(fan_in, size, width, bias_bits)
         spread = max(1.0, rms * math.sqrt(fan_in) * layer.weights.rms)
-        unit = 2 ** round(math.log2(spread))
+        unit = 2 ** max(0, round(math.log2(spread / gain)))
         layer = _with_bias_step(layer, unit)
         reach = layer_reach(layer, largest)
         made, values = _hidden(function, unit, pieces, reach)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy.typing as npt
 
-from qhal.networks.fip import distinct
+from qhal.networks.fip import check_margins, distinct
 from qhal.networks.gridspline import GridSpline, grid_splines
 from qhal.networks.spec import LayerSpec, NetworkSpec
 from qhal.networks.units import Layout
@@ -43,6 +43,7 @@ def count_spins(
 
     Keys: weights, indicators, offsets, products. (There is no slack: an encoding has none.)
     """
+    check_margins(spec)
     form = layout or Layout()
     splines = grid_splines(spec)
     counts = Counter({"weights": spec.num_weight_bits})

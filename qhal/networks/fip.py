@@ -48,11 +48,21 @@ def encode_network(
 
     Samples that are equal on the grid, with equal targets, are encoded once and weighted.
     """
+    check_margins(spec)
     q = spec.grid(x)
     signs, shifts = spec.margins(y)
     if len(signs) != len(q) or not len(q):
         raise InputError(f"x has {len(q)} samples and y {len(signs)}: give as many, at least 1.")
     return _Encoder(spec, layout or Layout(), deadline).encode(*distinct(q, signs, shifts))
+
+
+def check_margins(spec: NetworkSpec) -> None:
+    """Raise `InputError` if the loss is no sum of losses of margins, which is all that has bits."""
+    if spec.loss.softmax and spec.num_outputs > 1:
+        raise InputError(
+            f"loss {spec.loss.name!r} joins the outputs, and a QCBO takes each against the rest: "
+            "use another loss, as 'cross-entropy', or method 'sequential'."
+        )
 
 
 def distinct(q: Ints, signs: Ints, shifts: Ints) -> tuple[Ints, Ints, Ints, FloatArray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -10,9 +10,25 @@ from qhal.networks.spec import Ints
 from qhal.qcgd.plot import draw_history, new_figure, save_figure
 
 if TYPE_CHECKING:
+    from qhal.datasets import Dataset
+    from qhal.networks.network import Network
     from qhal.networks.training import TrainingResult
 
 MOST_UNITS = 8
+
+
+class Fitted(Protocol):
+    """A network with the data set it was trained on."""
+
+    @property
+    def network(self) -> Network:
+        """The network."""
+        ...
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data set."""
+        ...
 
 
 def plot_training(result: TrainingResult, path: str) -> None:
@@ -32,7 +48,7 @@ def plot_training(result: TrainingResult, path: str) -> None:
     save_figure(figure, path)
 
 
-def draw_weights(figure: Any, result: TrainingResult) -> None:
+def draw_weights(figure: Any, result: Fitted) -> None:
     """The weights of the first units, as images if the features are one."""
     units, biases = result.network.weights[0], result.network.biases[0]
     axes = np.atleast_1d(figure.subplots(1, min(len(units), MOST_UNITS)))
@@ -49,7 +65,7 @@ def draw_image(axis: Any, weights: Ints, limit: float) -> None:
     axis.set(xticks=[], yticks=[])
 
 
-def draw_confusion(axis: Any, result: TrainingResult) -> None:
+def draw_confusion(axis: Any, result: Fitted) -> None:
     """How many test samples of each class (rows) are taken for which (columns)."""
     data, names, counts = result.dataset, result.dataset.class_names, confusion_counts(result)
     axis.imshow(counts, cmap="Blues")
@@ -62,7 +78,7 @@ def draw_confusion(axis: Any, result: TrainingResult) -> None:
     axis.set(xlabel="predicted", ylabel="true", title=f"{len(data.y_test):,} test samples")
 
 
-def confusion_counts(result: TrainingResult) -> Ints:
+def confusion_counts(result: Fitted) -> Ints:
     """Test samples by true and predicted class, (classes, classes)."""
     data, size = result.dataset, len(result.dataset.class_names)
     counts = np.zeros((size, size), dtype=np.int64)

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import logsumexp
 
 from qhal.errors import InputError
 from qhal.functions import Activation, Loss
@@ -218,9 +219,10 @@ class NetworkSpec:
 
     Layer k sees whole numbers a (the quantised inputs first) and forms z = W a + bias; between two
     layers stands ``hidden[k]``. The outputs are the last z over `output_unit`. The loss is the mean
-    over samples of the sum over outputs of ``loss(margin)``: for classes, margin = +-output (one
-    output for two classes, else one for each class against the rest); for a `regression`,
-    margin = 1 - target + output, so that losses of 1 - margin are losses of the error.
+    over samples of the sum over outputs of ``loss(margin)`` (`qhal.Loss.softmax` tells of the
+    exception): for classes, margin = +-output (one output for two classes, else one for each class
+    against the rest); for a `regression`, margin = 1 - target + output, so that losses of
+    1 - margin are losses of the error.
     """
 
     grid: InputGrid
@@ -294,6 +296,9 @@ class NetworkSpec:
     def losses(self, outputs: FloatArray, y: npt.ArrayLike) -> FloatArray:
         """The exact loss of each sample; `outputs` is (num_samples, num_outputs)."""
         signs, shifts = self.margins(y)
+        if self.loss.softmax and self.num_outputs > 1:
+            true = outputs[signs > 0]
+            return np.asarray(logsumexp(outputs, axis=1) - true)
         return np.asarray(self.loss(signs * outputs + shifts / self.output_unit).sum(axis=1))
 
 

@@ -35,10 +35,13 @@ class Snapshot:
 
 
 class Checkpoint:
-    """The file at `path` of a run of `problem` with `settings` (JSON: method, oracle, ...)."""
+    """The file at `path` of a run of `problem` with `settings` (JSON: method, oracle, ...).
 
-    def __init__(self, path: Path, problem: Qcbo, settings: Mapping[str, Any]) -> None:
-        self._path, self._problem = path, fingerprint(problem)
+    `problem` is a fingerprint: what differs in it belongs to another run.
+    """
+
+    def __init__(self, path: Path, problem: str, settings: Mapping[str, Any]) -> None:
+        self._path, self._problem = path, problem
         # As they will be read back: tuples become lists, what is not JSON becomes text.
         self._settings = json.loads(json.dumps(dict(settings), default=str))
 

@@ -21,7 +21,7 @@ from qhal.problems.qcbo import Qcbo
 from qhal.problems.qubo import Qubo
 from qhal.qcgd.caller import Caller
 from qhal.qcgd.certificate import exceeds, meets, proved_bound, proves_infeasible
-from qhal.qcgd.checkpoint import Checkpoint, Snapshot
+from qhal.qcgd.checkpoint import Checkpoint, Snapshot, fingerprint
 from qhal.qcgd.harvest import Harvest, Observer
 from qhal.qcgd.interrupt import Interrupt
 from qhal.qcgd.lifting import Atoms, Lifting, dynamic_range_bits
@@ -133,7 +133,7 @@ class Run:
     def resume(self, path: Path) -> None:
         """Keep the run in the file at `path`, and go on from there if it holds one already."""
         oracle = {"oracle": self.oracle.info.name, "oracle options": dict(self.oracle.options)}
-        self.checkpoint = Checkpoint(path, self.problem, self.settings | oracle)
+        self.checkpoint = Checkpoint(path, fingerprint(self.problem), self.settings | oracle)
         snapshot = self.checkpoint.load()
         if snapshot is None:
             return

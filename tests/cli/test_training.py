@@ -176,3 +176,40 @@ def test_unwritable_outputs_are_noticed_before_the_run(refused, data, monkeypatc
     monkeypatch.setattr("qhal.api.train", never)
     for place in (data.parent / "absent" / "f.png", data / "f.png"):
         assert "cannot write" in refused("train", option, place)
+
+
+def test_sequential_training_resumes_and_tells_every_epoch(qhal, data, tmp_path):
+    checkpoint, plot = tmp_path / "run.ckpt", tmp_path / "run.svg"
+    small = "--method sequential --oracle random --hidden 2 --batch 30 --seed 3".split()
+    command = ("train", "--data", data, *small, "--resume", checkpoint)
+    first = qhal(*command, "--epochs", 2, "--json", "-v")
+    assert first.exit_code == 0
+    assert first.stderr.count("epoch ") == 2
+    more = qhal(*command, "--epochs", 4, "--json", "-v", "--plot", plot)
+    assert more.stderr.count("epoch ") == 2
+    document = json.loads(more.stdout)
+    assert set(KEYS) <= set(document)
+    assert document["epochs"] == 4
+    assert document["num_variables"] == 3 + 4
+    assert document["test_accuracy"] > 0.9
+    whole = json.loads(qhal("train", "--data", data, *small, "--epochs", 4, "--json").stdout)
+    assert whole["test_accuracy"] == document["test_accuracy"]
+    assert whole["oracle_calls"] == document["oracle_calls"]
+    assert "<svg" in plot.read_text()
+
+
+def test_options_of_the_other_method_are_named(qhal, data):
+    wrong = qhal("train", "--data", data, "--epochs", 2)
+    assert wrong.exit_code == 2
+    assert "epochs is an option of method 'sequential'" in wrong.stderr
+    wrong = qhal("train", "--data", data, "--method", "sequential", "--iterations", 2)
+    assert "iterations is an option of method 'joint'" in wrong.stderr
+    wrong = qhal("train", "--data", data, "--method", "sequential", "--report", "x.html")
+    assert wrong.exit_code == 2
+    assert "report" in wrong.stderr
+
+
+def test_a_joint_loss_of_several_outputs_is_for_sequential_training(qhal):
+    wrong = qhal("train", "--data", "digits", "--loss", "softmax", "--hidden", 0)
+    assert wrong.exit_code == 2
+    assert "sequential" in wrong.stderr

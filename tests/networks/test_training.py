@@ -144,7 +144,7 @@ def test_a_damaged_model_is_refused_in_a_sentence(result, tmp_path) -> None:
         ({"hidden": -1}, "hidden"),
         ({"weight_bits": 0}, "weight_bits"),
         ({"samples": 1}, "samples"),
-        ({"method": "hedging"}, "not in this version"),
+        ({"method": "hedgehog"}, "method must be one of joint"),
         ({"classes": (3, 8)}, "a class called 3 is '3'"),
         ({"hidden": "a"}, "hidden must be a whole number of at least 0, not 'a'"),
         ({"hidden": 2.5}, "hidden must be a whole number"),

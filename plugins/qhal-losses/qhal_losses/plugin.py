@@ -131,3 +131,13 @@ Huber = Offer(
     breakpoints=(0.0, 2.0),
     interval=(0.0, 2.0),
 )
+
+# With one output the cross-entropy; with several, minus the log-probability of the true class.
+Softmax = Offer(
+    name="softmax",
+    function=cross_entropy,
+    lipschitz=1.0,
+    curvature=0.25,
+    softmax=True,
+    interval=(-4.0, 4.0),
+)

@@ -1,0 +1,145 @@
+"""Blocks of parameters that one QUBO is solved for, and their bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from qhal.errors import InputError
+from qhal.networks.network import Network
+from qhal.networks.spec import Code, Ints, LayerSpec, NetworkSpec
+from qhal.problems.arrays import FloatArray
+
+# One (outputs, inputs + 1) array for each layer: the weights, and the biases in the last column.
+Parameters: TypeAlias = tuple[Ints, ...]
+
+
+def parameters_of(network: Network) -> Parameters:
+    """Weights and biases of `network`."""
+    return tuple(
+        np.column_stack([weights, biases])
+        for weights, biases in zip(network.weights, network.biases, strict=True)
+    )
+
+
+def network_of(
+    spec: NetworkSpec, parameters: Parameters, class_names: tuple[str, ...] = ("0", "1")
+) -> Network:
+    """The network of `spec` with these weights and biases."""
+    weights = tuple(part[:, :-1].copy() for part in parameters)
+    return Network(spec, weights, tuple(part[:, -1].copy() for part in parameters), class_names)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parameters of one unit: `columns` of its row in the layer; the last column is the bias."""
+
+    layer: int
+    unit: int
+    columns: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Parameters that are optimised together, the others being held.
+
+    Numbers (n,) are the parameters in the order of `groups`; bits are those of their codes, number
+    by number.
+    """
+
+    groups: tuple[Group, ...]
+    codes: tuple[Code, ...]
+
+    @classmethod
+    def of(cls, spec: NetworkSpec, groups: tuple[Group, ...]) -> Block:
+        """The block of `groups`, with the codes that `spec` gives them."""
+        codes = [
+            code_of(spec.layers[group.layer], column)
+            for group in groups
+            for column in group.columns
+        ]
+        return cls(groups, tuple(codes))
+
+    @cached_property
+    def num_bits(self) -> int:
+        """Binary variables of its QUBO."""
+        return sum(code.num_bits for code in self.codes)
+
+    @cached_property
+    def steps(self) -> FloatArray:
+        """What each bit adds to each number, (n, num_bits)."""
+        steps = np.zeros((len(self.codes), self.num_bits))
+        start = 0
+        for row, code in enumerate(self.codes):
+            steps[row, start : start + code.num_bits] = code.powers
+            start += code.num_bits
+        return steps
+
+    @cached_property
+    def _bases(self) -> Ints:
+        return np.array([code.base for code in self.codes], dtype=np.int64)
+
+    def numbers(self, parameters: Parameters) -> Ints:
+        """Its numbers in `parameters`."""
+        parts = [parameters[g.layer][g.unit, list(g.columns)] for g in self.groups]
+        return np.concatenate(parts)
+
+    def encode(self, numbers: Ints) -> npt.NDArray[np.int8]:
+        """Bits (num_bits,) of `numbers` (n,)."""
+        pairs = zip(self.codes, numbers, strict=True)
+        return np.concatenate([code.encode(np.array(number)) for code, number in pairs])
+
+    def decode(self, bits: npt.NDArray[np.int8]) -> Ints:
+        """Numbers (..., n) of `bits` (..., num_bits)."""
+        return np.asarray(np.rint(bits @ self.steps.T), dtype=np.int64) + self._bases
+
+    def replaced(self, parameters: Parameters, numbers: Ints) -> Parameters:
+        """`parameters` with `numbers` in this block; what does not change is shared."""
+        layers = list(parameters)
+        for layer in {group.layer for group in self.groups}:
+            layers[layer] = layers[layer].copy()
+        start = 0
+        for group in self.groups:
+            end = start + len(group.columns)
+            layers[group.layer][group.unit, list(group.columns)] = numbers[start:end]
+            start = end
+        return tuple(layers)
+
+
+def code_of(layer: LayerSpec, column: int) -> Code:
+    """How the parameter in `column` of a layer's [weights, biases] is coded."""
+    return layer.biases if column == layer.inputs else layer.weights
+
+
+def unit_blocks(spec: NetworkSpec, layer: int, max_variables: int) -> Iterator[Block]:
+    """One block for each unit of `layer`: its weights and its bias.
+
+    A unit of more than `max_variables` bits has several, each as full as can be.
+    """
+    facts = spec.layers[layer]
+    parts: list[list[int]] = []
+    room = 0
+    for column in range(facts.inputs + 1):
+        bits = code_of(facts, column).num_bits
+        if bits > max_variables:
+            raise InputError(f"a parameter has {bits} bits: raise max_variables to that at least.")
+        if bits > room and bits:
+            parts.append([])
+            room = max_variables
+        if bits:
+            parts[-1].append(column)
+            room -= bits
+    for unit in range(facts.outputs):
+        for columns in parts:
+            yield Block.of(spec, (Group(layer, unit, tuple(columns)),))
+
+
+def all_blocks(spec: NetworkSpec, max_variables: int) -> list[Block]:
+    """A block for each unit of each layer that has parameters."""
+    layers = range(len(spec.layers))
+    return [block for layer in layers for block in unit_blocks(spec, layer, max_variables)]

@@ -1,0 +1,47 @@
+"""Where sequential training starts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qhal.networks.spec import Code, Ints, LayerSpec, NetworkSpec
+from qhal.problems.arrays import FloatArray
+from qhal.training.blocks import Parameters
+
+
+def initial_parameters(
+    spec: NetworkSpec, means: FloatArray, rng: np.random.Generator
+) -> Parameters:
+    """Random weights whose first pre-activations have mean 0 over the data, as far as can be.
+
+    `means` (num_features,) are those of the inputs on the grid. Weights of later layers are the
+    smallest of their levels, at random, so that no output is sure of anything yet.
+    """
+    parts = [_balanced(spec.layers[0], means, rng)]
+    for layer in spec.layers[1:]:
+        levels = layer.weights.levels
+        smallest = levels[np.abs(levels) == np.abs(levels).min()]
+        if (len(spec.layers) > 2 and layer is not spec.layers[-1]) or not smallest.any():
+            smallest = levels
+        weights = rng.choice(smallest, (layer.outputs, layer.inputs))
+        parts.append(np.column_stack([weights, nearest(layer.biases, np.zeros(layer.outputs))]))
+    return tuple(parts)
+
+
+def nearest(code: Code, values: FloatArray) -> Ints:
+    """The levels of `code` nearest to `values` (any shape)."""
+    levels = code.levels
+    return np.asarray(levels[np.abs(levels - values[..., np.newaxis]).argmin(axis=-1)])
+
+
+def _balanced(layer: LayerSpec, means: FloatArray, rng: np.random.Generator) -> Ints:
+    """Random weights, some of them turned until a bias can take the mean away."""
+    weights = rng.choice(layer.weights.levels, (layer.outputs, layer.inputs))
+    for row in weights if not layer.fixed else []:
+        for place in rng.permutation(layer.inputs):
+            mean = row @ means
+            if abs(mean) <= layer.max_bias:
+                break
+            if row[place] * mean * means[place] > 0:
+                row[place] *= -1
+    return np.column_stack([weights, nearest(layer.biases, -(weights @ means))])

@@ -1,0 +1,56 @@
+"""Sums over samples, chunk by chunk, on any executor; the order of summation is fixed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from qhal.executors import Executor
+from qhal.networks.spec import Ints
+from qhal.problems.arrays import FloatArray
+from qhal.training import tasks
+from qhal.training.blocks import Block, Parameters
+from qhal.training.local import LocalModel
+from qhal.training.store import Rows
+from qhal.training.tasks import Job, Task
+
+
+class Reduction:
+    """Means over samples of `job`; the same on every executor."""
+
+    def __init__(self, job: Job, executor: Executor) -> None:
+        self.job, self._executor = job, executor
+
+    def loss(self, rows: Sequence[Rows], parameters: Parameters) -> float:
+        """The mean loss over `rows`."""
+        work = [Task(self.job, part, parameters) for part in rows]
+        return math.fsum(self._executor.map(tasks.total_loss, work)) / count(rows)
+
+    def local_model(self, rows: Sequence[Rows], parameters: Parameters, block: Block) -> LocalModel:
+        """The mean loss over `rows` to second order over the bits of `block`."""
+        work = [Task(self.job, part, parameters, block) for part in rows]
+        parts = self._executor.map(tasks.local_model, work)
+        gradient = np.sum([part[0] for part in parts], axis=0) / count(rows)
+        hessian = np.sum([part[1] for part in parts], axis=0) / count(rows)
+        return LocalModel.of(block, parameters, gradient, hessian)
+
+    def losses(
+        self, rows: Sequence[Rows], parameters: Parameters, block: Block, candidates: Ints
+    ) -> FloatArray:
+        """The mean loss over `rows` with each of `candidates` (any number, n) in `block`."""
+        work = [Task(self.job, part, parameters, block, candidates) for part in rows]
+        parts = self._executor.map(tasks.candidate_losses, work)
+        return np.asarray(np.sum(parts, axis=0) / count(rows))
+
+    def score(self, rows: Sequence[Rows], parameters: Parameters) -> tuple[float, float]:
+        """Mean loss and share of errors over `rows`, by the network itself."""
+        work = [Task(self.job, part, parameters) for part in rows]
+        loss, wrong = np.sum(self._executor.map(tasks.score, work), axis=0) / count(rows)
+        return float(loss), float(wrong)
+
+
+def count(rows: Sequence[Rows]) -> int:
+    """How many samples `rows` are."""
+    return sum(part.stop - part.start for part in rows)

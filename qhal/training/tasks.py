@@ -1,0 +1,130 @@
+"""What runs on executors: sums over one chunk of samples, and calls of an oracle.
+
+A task names its samples and its network; what it needs besides, it makes. Chunks are kept from task
+to task, as most differ from the one before by a few bits, but nothing depends on that.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qhal.networks.spec import Ints, NetworkSpec
+from qhal.oracle import Oracle
+from qhal.problems.arrays import FloatArray, States
+from qhal.problems.qubo import Qubo
+from qhal.training.blocks import Block, Parameters, network_of
+from qhal.training.chunk import Chunk, Tables
+from qhal.training.store import Rows, Store
+
+KEPT_BYTES = 2**28
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What all tasks of a run share; `key` tells runs apart."""
+
+    key: str
+    spec: NetworkSpec
+    store: Store
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A chunk of samples at `parameters`, to be looked at along `block`.
+
+    `candidates` (any number, n) are numbers of the block.
+    """
+
+    job: Job
+    rows: Rows
+    parameters: Parameters
+    block: Block | None = None
+    candidates: Ints | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One question to an oracle."""
+
+    oracle: Oracle
+    qubo: Qubo
+    num_reads: int
+    seed: int
+
+
+def total_loss(task: Task) -> float:
+    """The sum of losses over the chunk."""
+    return _chunk(task).loss()
+
+
+def local_model(task: Task) -> tuple[FloatArray, FloatArray]:
+    """Gradient (n,) and Hessian (n, n) of the sum of losses by the numbers of the block."""
+    assert task.block is not None
+    return _chunk(task).local_model(task.block)
+
+
+def candidate_losses(task: Task) -> FloatArray:
+    """The sum of losses for each of the candidates, (num_candidates,)."""
+    assert task.block is not None
+    assert task.candidates is not None
+    chunk, block = _chunk(task), task.block
+    losses = [
+        chunk.loss_at(block.replaced(task.parameters, numbers)) for numbers in task.candidates
+    ]
+    return np.array(losses)
+
+
+def score(task: Task) -> FloatArray:
+    """Sum of losses and number of errors, by the network itself: (2,)."""
+    x, y = _samples(task)
+    network = network_of(task.job.spec, task.parameters)
+    outputs = network.outputs(task.job.spec.grid(x))
+    wrong = 0 if task.job.spec.regression else int((network.classes(outputs) != y).sum())
+    return np.array([task.job.spec.losses(outputs, y).sum(), wrong])
+
+
+def ask(call: Call) -> States:
+    """The oracle's states, (num_reads, n), lowest energy first."""
+    return call.oracle.sample(call.qubo, num_reads=call.num_reads, seed=call.seed).states
+
+
+def _samples(task: Task) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    x, y = task.job.store.arrays
+    rows = task.rows.indices()
+    return x[rows], y[rows]
+
+
+class _Kept(threading.local):
+    """The chunks and tables of a worker, the oldest first."""
+
+    def __init__(self) -> None:
+        self.key = ""
+        self.tables: Tables | None = None
+        self.chunks: OrderedDict[Rows, Chunk] = OrderedDict()
+
+
+_kept = _Kept()
+
+
+def _chunk(task: Task) -> Chunk:
+    job = task.job
+    if _kept.key != job.key or _kept.tables is None:
+        _kept.key, _kept.tables = job.key, Tables(job.spec)
+        _kept.chunks.clear()
+    chunk = _kept.chunks.pop(task.rows, None)
+    if chunk is None:
+        x, y = _samples(task)
+        chunk = Chunk(_kept.tables, job.spec.grid(x), y, task.parameters)
+        room = KEPT_BYTES - chunk.num_bytes
+        while _kept.chunks and sum(kept.num_bytes for kept in _kept.chunks.values()) > room:
+            _kept.chunks.popitem(last=False)
+    else:
+        chunk.advance(task.parameters)
+    _kept.chunks[task.rows] = chunk
+    return chunk

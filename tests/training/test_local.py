@@ -1,0 +1,52 @@
+"""Local models as QUBOs: bits, trust region, whole coefficients."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qhal.networks.spec import Code
+from qhal.training.blocks import Block, Group
+from qhal.training.local import LocalModel, whole
+from tests.problems.strategies import all_bits
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 3))
+def test_the_qubo_is_the_expansion_and_the_penalty(seed, radius):
+    rng = np.random.default_rng(seed)
+    codes = (Code.odd(1), Code.odd(2, step=3), Code.of_weights("ternary"))
+    block = Block((Group(0, 0, (0, 1, 2)),), codes)
+    numbers = np.array([rng.choice(code.levels) for code in codes])
+    gradient, root = rng.normal(size=3), rng.normal(size=(3, 3))
+    parameters = (np.append(numbers, 0)[np.newaxis],)
+    model = LocalModel.of(block, parameters, gradient, root @ root.T)
+    flips = all_bits(block.num_bits)
+    moved = block.decode(model.bits ^ flips) - numbers
+    expected = moved @ gradient + 0.5 * ((moved @ root) ** 2).sum(axis=1)
+    np.testing.assert_allclose(model.energies(flips), expected, atol=1e-9)
+    energies = model.qubo(radius, None).energies(flips)
+    penalty = radius * model.unit * flips.sum(axis=1)
+    np.testing.assert_allclose(energies, expected + penalty, atol=1e-9)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 10), st.integers(1, 6))
+def test_whole_coefficients_fit_and_are_the_nearest(seed, bits, n):
+    rng = np.random.default_rng(seed)
+    q = np.triu(rng.normal(size=(n, n)))
+    largest = 2 ** (bits - 1) - 1
+    qubo = LocalModel(np.zeros(n, dtype=np.int8), np.diag(q), q + q.T).qubo(0.0, bits)
+    ising = qubo.to_ising()
+    for part in (ising.J, ising.h):
+        part = part.toarray() if hasattr(part, "toarray") else part
+        np.testing.assert_allclose(part, np.rint(part), atol=1e-9)
+        assert np.abs(part).max(initial=0) <= largest + 1e-9
+    pairs = np.triu(q, 1) / 4
+    fields = np.diag(q) / 2 + pairs.sum(0) + pairs.sum(1)
+    scale = largest / max(np.abs(pairs).max(initial=0), np.abs(fields).max())
+    rounded = whole(q, bits)
+    np.testing.assert_allclose(np.triu(rounded, 1) / 4, np.rint(pairs * scale), atol=1e-9)
+
+
+def test_nothing_to_round():
+    np.testing.assert_array_equal(whole(np.zeros((2, 2)), 8), np.zeros((2, 2)))

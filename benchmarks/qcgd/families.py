@@ -105,15 +105,16 @@ def network(rng: Rng, samples: int) -> Qcbo:
     return encode_network(spec, x, y).problem
 
 
+# Sizes: variables, the side of the permutation matrix, training samples.
 FAMILIES: dict[str, tuple[Callable[[Rng, int], Qcbo], tuple[int, ...]]] = {
-    "random-linear": (random_linear, (20, 50, 100)),
-    "assignment": (assignment, (5, 6, 8)),
-    "graph-matching": (graph_matching, (5, 7, 9)),
-    "quadratic-knapsack": (quadratic_knapsack, (30, 60, 100)),
-    "k-cluster": (k_cluster, (40, 80, 160)),
-    "bisection": (bisection, (40, 100, 200)),
-    "set-packing": (set_packing, (40, 100, 200)),
-    "network": (network, (3, 5, 8)),
+    "random-linear": (random_linear, (20, 60, 120, 250)),
+    "assignment": (assignment, (5, 7, 9, 12)),
+    "graph-matching": (graph_matching, (5, 8, 11, 14)),
+    "quadratic-knapsack": (quadratic_knapsack, (25, 60, 120, 250)),
+    "k-cluster": (k_cluster, (40, 100, 200, 500)),
+    "bisection": (bisection, (40, 100, 200, 500)),
+    "set-packing": (set_packing, (40, 100, 200, 400)),
+    "network": (network, (2, 3, 5, 8)),
 }
 
 

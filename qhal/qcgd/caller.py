@@ -8,6 +8,7 @@ import time
 import numpy as np
 
 from qhal.oracle import Oracle
+from qhal.problems.arrays import States
 from qhal.problems.qubo import Qubo
 from qhal.qcgd.interrupt import Interrupt
 from qhal.samples import Samples
@@ -26,10 +27,18 @@ class Caller:
         self._interrupt = interrupt
         self.calls, self.time_s = 0, 0.0
 
-    def ask(self, qubo: Qubo, *, num_reads: int | None = None, rounds_left: int = 1) -> Samples:
+    def ask(
+        self,
+        qubo: Qubo,
+        *,
+        num_reads: int | None = None,
+        rounds_left: int = 1,
+        starts: States | None = None,
+    ) -> Samples:
         """Samples of `qubo`, in an equal share of the time that is left for `rounds_left`.
 
-        At least a tenth of it, as an exact oracle often needs few rounds, but long ones.
+        At least a tenth of it, as an exact oracle often needs few rounds, but long ones. `starts`
+        are initial states, for an oracle that accepts them.
         """
         seed = int(np.random.SeedSequence([self._seed, self.calls]).generate_state(1)[0])
         limit = None
@@ -37,7 +46,9 @@ class Caller:
             shares = min(SHARES, max(1, rounds_left))
             limit = max(1e-3, (self._deadline - time.perf_counter()) / shares)
         samples = self._interrupt.call(
-            lambda: self._oracle.sample(qubo, num_reads=num_reads, seed=seed, time_limit=limit),
+            lambda: self._oracle.sample(
+                qubo, num_reads=num_reads, seed=seed, time_limit=limit, initial_states=starts
+            ),
             self._oracle.stop,
         )
         self.calls += 1

@@ -22,7 +22,7 @@ from qhal.atomic import replace_file
 from qhal.errors import InputError
 from qhal.problems.qcbo import Qcbo
 
-FORMAT = "qhal-checkpoint-1"
+FORMAT = "qhal-checkpoint-2"
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 

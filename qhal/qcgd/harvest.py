@@ -15,6 +15,7 @@ from qhal.problems.qcbo import Qcbo, Values
 from qhal.problems.qubo import Qubo
 from qhal.qcgd.lifting import Atoms, Lifting
 from qhal.qcgd.polish import Polish
+from qhal.qcgd.starts import KEPT, Starts
 
 MAX_ATOMS = 4000
 BLOCK = 4096
@@ -47,7 +48,7 @@ class Harvest:
 
     `raw` counts only samples whose primary bits the oracle itself returned feasible; `best` also
     those made feasible by the problem's completion, and the polished ones. `nearest` is the least
-    violated sample, for a run that finds nothing feasible.
+    violated sample, for a run that finds nothing feasible. `starts` keeps where calls may begin.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class Harvest:
         self.raw = Incumbent(source)
         self.best = Incumbent(source)
         self.nearest: tuple[float, Values] | None = None
+        self.starts = Starts(lifting.program.num_bits)
+        self._feasible: list[tuple[FloatArray, Values]] = []
         self._polish = Polish(source) if polish and source.completion is None else None
 
     @property
@@ -87,9 +90,25 @@ class Harvest:
             self._polish_best()
         bits = np.vstack([self.program.complete(values), states])
         bits = bits[distinct_rows(bits)[0]]
-        if len(bits) > MAX_ATOMS:
-            bits = bits[np.argsort(qubo.energies(bits), kind="stable")[:MAX_ATOMS]]
+        bits = bits[np.argsort(qubo.energies(bits), kind="stable")[:MAX_ATOMS]]
+        self._keep_starts(bits)
         return self.lifting.atoms(bits, feasible_reads / int(counts.sum()))
+
+    def _keep_starts(self, recent: States) -> None:
+        objectives = np.concatenate([np.zeros(0), *(found for found, _ in self._feasible)])
+        values = [np.zeros((0, self._source.num_variables), dtype=np.int64)]
+        values += [found for _, found in self._feasible]
+        self.starts.take(self.program.complete(np.vstack(values)), objectives, recent)
+        self._feasible = []
+
+    def _offer(
+        self, incumbents: tuple[Incumbent, ...], objectives: FloatArray, values: Values
+    ) -> None:
+        """Let `incumbents` and the starting states have feasible `values` (k, n)."""
+        for incumbent in incumbents:
+            incumbent.offer(objectives, values)
+        best = np.argsort(objectives, kind="stable")[:KEPT]
+        self._feasible.append((objectives[best], values[best]))
 
     def _polish_best(self) -> None:
         if self._polish is not None and self.best.values is not None:
@@ -105,13 +124,12 @@ class Harvest:
             self.nearest = (float(violations[k]), values[k].copy())
         feasible = source.feasible(values)
         objectives = source.objectives(values[feasible])
-        self.raw.offer(objectives, values[feasible])
-        self.best.offer(objectives, values[feasible])
+        self._offer((self.raw, self.best), objectives, values[feasible])
         if source.completion is not None:
             completed = source.completion(values)
             completed = completed[source.feasible(completed)]
             objectives = source.objectives(completed)
-            self.best.offer(objectives, completed)
+            self._offer((self.best,), objectives, completed)
             if observer is not None:
                 observer(completed, objectives)
         return feasible
@@ -122,7 +140,8 @@ class Harvest:
         kept = {"best": self.best.values, "raw": self.raw.values}
         if self.nearest is not None:
             facts["nearest"], kept["nearest"] = self.nearest
-        return facts, {name: values for name, values in kept.items() if values is not None}
+        arrays = {name: values for name, values in kept.items() if values is not None}
+        return facts, arrays | self.starts.state()
 
     def restore(self, facts: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Go on from what `state` returned; trusts no figure that it can compute again."""
@@ -135,3 +154,4 @@ class Harvest:
                 incumbent.offer(self._source.objectives(values), values)
         if "nearest" in facts:
             self.nearest = (float(facts["nearest"]), arrays["nearest"].astype(np.int64).reshape(n))
+        self.starts.restore(arrays)

@@ -13,7 +13,7 @@ import numpy as np
 
 from qhal.errors import InputError, OracleError
 from qhal.oracle import Oracle, check_time_limit, checked_num_reads, checked_seed
-from qhal.problems.arrays import as_scalar
+from qhal.problems.arrays import States, as_scalar
 from qhal.problems.encoding import encode
 from qhal.problems.presolve import presolve
 from qhal.problems.program import BinaryProgram
@@ -181,7 +181,9 @@ class Run:
         while reason is None and len(self.history) < self.limits.iterations:
             qubo = self.lifting.qubo(self.rule.multipliers)
             left = self.limits.iterations - len(self.history) if constrained else 1
-            samples = self.caller.ask(qubo, num_reads=self.num_reads, rounds_left=left)
+            samples = self.caller.ask(
+                qubo, num_reads=self.num_reads, rounds_left=left, starts=self._starts(qubo)
+            )
             atoms = self.harvest.take(samples.states, qubo, observer)
             multipliers = self.rule.multipliers
             self._raise_bound(proved_bound(self.lifting, qubo, multipliers, samples))
@@ -199,6 +201,13 @@ class Run:
                 self.rule.multipliers = self.lifting.on_grid(self.rule.multipliers)
             self._keep()
         return reason or StopReason.ITERATIONS
+
+    def _starts(self, qubo: Qubo) -> States | None:
+        """Initial states for the share of the reads that the rule wants warm."""
+        if not self.oracle.info.accepts_initial_states:
+            return None
+        reads = self.num_reads or self.oracle.default_num_reads
+        return self.harvest.starts.choose(qubo, round(self.rule.warm_share * reads))
 
     def _restored_end(self) -> StopReason | None:
         """Whether the run had come to its end before it was kept."""

@@ -21,6 +21,7 @@ THETA = 0.5
 MAX_CUTS = 500
 CUTS_A_ROUND = 10
 RAMP = 1.5
+WARM_SHARE = 0.3
 _ASCENT_PASSES = 60
 _ASCENT_TOLERANCE = 1e-3
 
@@ -33,6 +34,7 @@ class Level(Rule):
     It starts from a penalty: each squared row, at its typical size, weighs three objective flips.
     """
 
+    warm_share = WARM_SHARE
     memory = ("_delta", "_round", "_stalled", "_best_upper", "_objectives", "_residuals")
     growing = ("_objectives", "_residuals")
 

@@ -18,10 +18,12 @@ class Rule(ABC):
     """Chooses the multipliers of each round.
 
     `memory` names the attributes (numbers and float arrays) that, beside `multipliers`, the next
-    rounds depend on; of those in `growing` the first dimension varies, alike for all.
+    rounds depend on; of those in `growing` the first dimension varies, alike for all. `warm_share`
+    is the part of the reads that begin at states of earlier rounds, if the oracle can do that.
     """
 
     multipliers: FloatArray
+    warm_share: ClassVar[float] = 0.0
     memory: ClassVar[tuple[str, ...]] = ()
     growing: ClassVar[tuple[str, ...]] = ()
 

@@ -1,8 +1,8 @@
-"""Constrained problems of eight families: tuning used seeds below 1000, tests use others."""
+"""Constrained problems of eight families: tuning used numbers below 1000, tests use others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,13 +22,13 @@ class Instance:
 
     family: str
     size: int
-    seed: int
+    number: int
     problem: Qcbo
 
     @property
     def name(self) -> str:
         """What it is called in tables."""
-        return f"{self.family}-{self.size}-{self.seed}"
+        return f"{self.family}-{self.size}-{self.number}"
 
 
 def random_linear(rng: Rng, n: int) -> Qcbo:
@@ -118,14 +118,30 @@ FAMILIES: dict[str, tuple[Callable[[Rng, int], Qcbo], tuple[int, ...]]] = {
 }
 
 
-def instances(family: str, per_size: int, *, tuning: bool = False) -> Iterator[Instance]:
-    """`per_size` instances of each size of `family`, of the tuning or of the test part."""
-    make, sizes = FAMILIES[family]
-    for size in sizes:
-        for seed in range(per_size):
-            number = seed if tuning else TEST_SEED + seed
-            rng = np.random.default_rng([sorted(FAMILIES).index(family), size, number])
-            yield Instance(family, size, number, make(rng, size))
+# Sizes whose programs have at most 24 bits, slack included.
+EXACT = {
+    "random-linear": (12, 16),
+    "assignment": (4,),
+    "graph-matching": (4,),
+    "quadratic-knapsack": (10, 14),
+    "k-cluster": (16, 20),
+    "bisection": (16, 20),
+    "set-packing": (12, 16),
+}
+# One row over all variables.
+LARGE = {"k-cluster": (500, 1000), "bisection": (500, 1000)}
+
+
+def instance(family: str, size: int, number: int) -> Instance:
+    """The problem that these three name."""
+    rng = np.random.default_rng([sorted(FAMILIES).index(family), size, number])
+    return Instance(family, size, number, FAMILIES[family][0](rng, size))
+
+
+def numbers(per_size: int, *, tuning: bool = False) -> range:
+    """The numbers of `per_size` instances of a size, of the tuning or of the test part."""
+    start = 0 if tuning else TEST_SEED
+    return range(start, start + per_size)
 
 
 def _sparse_triangle(rng: Rng, n: int, density: float) -> np.ndarray:

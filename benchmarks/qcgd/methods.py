@@ -1,40 +1,47 @@
 """What is compared: QCGD's rules and the methods people use instead, all with the same reads.
 
-Every method but CP-SAT makes `CALLS` calls of `READS` reads to the same oracle, and every sample of
-every call is harvested alike: slack bits recomputed, feasibility and objective exact, best kept.
+Every method but CP-SAT makes the same calls to the same oracle, and every sample of every call is
+harvested alike: slack bits recomputed, feasibility and objective exact, best kept.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from qhal import Qcbo
+from qhal.oracle import Oracle
 from qhal.problems.arrays import FloatArray
 from qhal.qcgd.direct import solve_directly
 from qhal.qcgd.lifting import Atoms, Lifting
 from qhal.qcgd.loop import Limits, Run
+from qhal.qcgd.rules import METHODS as OWN
 from qhal.qcgd.rules import Rule
 from qhal.qcgd.rules.frank_wolfe import FrankWolfe
+from qhal.qcgd.rules.level import WARM_SHARE, Level
 from qhal.registry import get_oracle
 
-CALLS, READS = 24, 50
 WEIGHTS = 2.0 ** np.arange(-4, 8)
 BETAS = (0.3, 1.0, 3.0, 10.0, 30.0)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run: objectives (None: nothing feasible), calls until the first feasible sample, time."""
+    """One run. `raw_path` is the best raw objective after each call; None: nothing feasible."""
 
     raw: float | None
     polished: float | None
-    first_feasible_call: int | None
     time_s: float
     oracle_time_s: float = 0.0
+    calls: int = 0
+    certified: bool = False
+    range_bits: float = 0.0
+    feasible_share: float = 0.0
+    raw_path: list[float | None] = field(default_factory=list)
 
 
 class Penalty(Rule):
@@ -48,6 +55,18 @@ class Penalty(Rule):
         """The next weight."""
         self._round += 1
         self.multipliers = self._weights[self._round % len(self._weights)] * self._signed
+
+
+class WarmPenalty(Penalty):
+    """The same with the warm starts of `level`, to tell what these do from what the rule does."""
+
+    warm_share = WARM_SHARE
+
+
+class ColdLevel(Level):
+    """The default rule without its warm starts."""
+
+    warm_share = 0.0
 
 
 class AugmentedLagrangian(Rule):
@@ -76,25 +95,35 @@ def safe_weight(lifting: Lifting) -> float:
     return float(matrix.sum()) / lifting.scale + 1.0
 
 
-def solve(method: str, problem: Qcbo, oracle: str, options: dict, seed: int) -> Outcome:
-    """One run of `method` (see `METHODS`)."""
+def solve(
+    method: str,
+    problem: Qcbo,
+    oracle: Oracle,
+    limits: Limits,
+    num_reads: int,
+    seed: int,
+) -> Outcome:
+    """One run of `method` (see `METHODS`, and `solve_cpsat`)."""
     start = time.perf_counter()
     if method == "random-polish":
-        oracle, options = "random", {}
-    limits = Limits(iterations=CALLS)
-    rule = "level" if method == "random-polish" else method
-    name = rule if rule in ("level", "fully-corrective", "frank-wolfe") else "level"
-    run = Run(problem, get_oracle(oracle, **options), name, READS, limits, True, seed)
+        oracle = get_oracle("random")
+    own = method if method in OWN else "level"
+    run = Run(problem, oracle, own, num_reads, limits, True, seed)
     if method in RULES:
         run.rule = RULES[method](run.lifting)
+        run.rule.multipliers = run.lifting.on_grid(run.rule.multipliers)
     solution = run.run(None, None)
-    first = next((s["iteration"] for s in solution.history if s["feasible_share"] > 0), None)
+    history = solution.history
     return Outcome(
         solution.raw_objective,
         solution.objective,
-        first,
         time.perf_counter() - start,
         solution.oracle_time_s,
+        solution.oracle_calls,
+        solution.certified,
+        float(np.mean([state["range_bits"] for state in history])),
+        float(np.mean([state["feasible_share"] for state in history])),
+        [state["raw_incumbent"] for state in history],
     )
 
 
@@ -102,13 +131,28 @@ def solve_cpsat(problem: Qcbo, seconds: float, seed: int) -> Outcome:
     """CP-SAT on the whole problem with `seconds` of wall time and one worker."""
     limits = Limits(time_limit=max(seconds, 0.05))
     solution = solve_directly(problem, get_oracle("cpsat"), limits, seed)
-    return Outcome(solution.objective, solution.objective, None, solution.total_time_s)
+    return Outcome(
+        solution.objective,
+        solution.objective,
+        solution.total_time_s,
+        calls=1,
+        certified=solution.certified,
+    )
 
 
-RULES: dict[str, Callable[[Lifting], Rule]] = {
-    "penalty-safe": lambda lifting: Penalty(lifting, np.array([safe_weight(lifting)])),
+RULES: Mapping[str, Callable[[Lifting], Any]] = {
+    "level, cold": lambda lifting: ColdLevel(lifting, False),
     "penalty-sweep": lambda lifting: Penalty(lifting, WEIGHTS),
+    "penalty-sweep, warm": lambda lifting: WarmPenalty(lifting, WEIGHTS),
+    "penalty-safe": lambda lifting: Penalty(lifting, np.array([safe_weight(lifting)])),
     "augmented-lagrangian": AugmentedLagrangian,
     **{f"frank-wolfe {b:g}": lambda lifting, b=b: FrankWolfe(lifting, b) for b in BETAS},
 }
-METHODS = ("level", "fully-corrective", *RULES, "random-polish")
+# CP-SAT comes last, as its time is that of `level`.
+METHODS = ("level", "fully-corrective", *RULES, "random-polish", "cpsat")
+COMPARED = (
+    "level",
+    "penalty-sweep",
+    "augmented-lagrangian",
+    *(f"frank-wolfe {b:g}" for b in BETAS),
+)

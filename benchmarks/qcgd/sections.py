@@ -1,0 +1,108 @@
+"""What is run: one section for each oracle, precision, noise level and question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from families import EXACT, FAMILIES, LARGE, Instance, instance, numbers
+from methods import BETAS, COMPARED, METHODS
+
+FRANK_WOLFE = tuple(f"frank-wolfe {beta:g}" for beta in BETAS)
+REFERENCE_S = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """Every `methods` on every instance with every seed; `sizes` by family, None for all."""
+
+    oracle: str = "cim"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    noise: Mapping[str, float] = field(default_factory=dict)
+    methods: tuple[str, ...]
+    seeds: int
+    sizes: Mapping[str, tuple[int, ...]]
+    per_size: int = 2
+    calls: int = 24
+    reads: int = 20
+
+
+SIZES = {family: sizes for family, (_, sizes) in FAMILIES.items()}
+MIDDLE = {family: sizes[:3] for family, sizes in SIZES.items()}
+SMALL = {family: sizes[1:2] for family, sizes in SIZES.items()}
+
+
+def _bits(bits: int, methods: tuple[str, ...] = ("level",), seeds: int = 3) -> Section:
+    options = {"coefficient_bits": bits}
+    return Section(options=options, methods=methods, seeds=seeds, sizes=MIDDLE)
+
+
+def _noise(**noise: float) -> Section:
+    return Section(noise=noise, methods=("level",), seeds=2, sizes=SMALL)
+
+
+SECTIONS: dict[str, Section] = {
+    "exact": Section(
+        oracle="exhaustive", methods=("level", "fully-corrective"), seeds=1, sizes=EXACT, per_size=3
+    ),
+    "cim": Section(methods=METHODS, seeds=10, sizes=SIZES),
+    "8 bits": _bits(8, ("level", "penalty-sweep"), 5),
+    "6 bits": _bits(6, ("level", "penalty-sweep"), 5),
+    "10 bits": _bits(10),
+    "5 bits": _bits(5),
+    "4 bits": _bits(4),
+    "sa": Section(
+        oracle="sa", options={"num_sweeps": 100}, methods=COMPARED, seeds=2, sizes=MIDDLE
+    ),
+    "tabu": Section(
+        oracle="tabu",
+        options={"num_restarts": 0, "num_moves": 300},
+        methods=COMPARED,
+        seeds=2,
+        sizes=MIDDLE,
+    ),
+    **{f"wrong {p:g}": _noise(wrong=p) for p in (0.25, 0.5, 0.75, 0.9)},
+    **{f"sigma {s:g}": _noise(sigma=s) for s in (0.01, 0.03, 0.1, 0.3)},
+    "cardinality": Section(methods=("level",), seeds=3, sizes=LARGE, calls=20),
+    "reference": Section(methods=("cpsat-reference",), seeds=1, sizes=SIZES),
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run; `key` names it in the results."""
+
+    section: str
+    family: str
+    size: int
+    number: int
+    method: str
+    seed: int
+
+    @property
+    def key(self) -> tuple[str | int, ...]:
+        """What tells it from every other."""
+        return (self.section, self.family, self.size, self.number, self.method, self.seed)
+
+    @property
+    def instance(self) -> Instance:
+        """The problem it is about."""
+        return _made(self.family, self.size, self.number)
+
+
+def tasks(name: str, *, tuning: bool = False) -> Iterator[Task]:
+    """The runs of a section, seed after seed, so that what is done is always balanced."""
+    section = SECTIONS[name]
+    for seed in range(section.seeds):
+        for family, sizes in section.sizes.items():
+            for size in sizes:
+                for number in numbers(section.per_size, tuning=tuning):
+                    for method in section.methods:
+                        yield Task(name, family, size, number, method, seed)
+
+
+@lru_cache(maxsize=200)
+def _made(family: str, size: int, number: int) -> Instance:
+    return instance(family, size, number)

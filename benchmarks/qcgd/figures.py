@@ -45,12 +45,13 @@ def progress(results: Results) -> Figure:
 
 def degradation(found: Mapping[str, Results]) -> Figure:
     """Mean raw gap and share of feasible runs against coefficient bits and noise."""
-    figure = Figure(figsize=(12, 4), layout="constrained")
-    axes = figure.subplots(1, 3)
+    figure = Figure(figsize=(14, 4), layout="constrained")
+    axes = figure.subplots(1, 4)
     for axis, suffix, label in (
         (axes[0], " bits", "coefficient bits"),
-        (axes[1], "wrong ", "share of wrong samples"),
-        (axes[2], "sigma ", "error of coefficients / largest"),
+        (axes[1], "wrong ", "share of calls answered at random"),
+        (axes[2], "flipped ", "share of bits flipped"),
+        (axes[3], "sigma ", "error of coefficients / largest"),
     ):
         names = sorted(
             (n for n in found if suffix in n), key=lambda n: float(n.replace(suffix, ""))

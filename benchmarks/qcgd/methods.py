@@ -147,12 +147,17 @@ RULES: Mapping[str, Callable[[Lifting], Any]] = {
     "penalty-safe": lambda lifting: Penalty(lifting, np.array([safe_weight(lifting)])),
     "augmented-lagrangian": AugmentedLagrangian,
     **{f"frank-wolfe {b:g}": lambda lifting, b=b: FrankWolfe(lifting, b) for b in BETAS},
+    "frank-wolfe, 2/(t+1)": lambda lifting: FrankWolfe(lifting, line_search=False),
+    "frank-wolfe, no dual": lambda lifting: FrankWolfe(lifting, dual=False),
 }
-# CP-SAT comes last, as its time is that of `level`.
-METHODS = ("level", "fully-corrective", *RULES, "random-polish", "cpsat")
-COMPARED = (
+FRANK_WOLFE = tuple(f"frank-wolfe {b:g}" for b in BETAS)
+ABLATED = (
     "level",
-    "penalty-sweep",
-    "augmented-lagrangian",
-    *(f"frank-wolfe {b:g}" for b in BETAS),
+    "level, cold",
+    "penalty-sweep, warm",
+    "frank-wolfe, 2/(t+1)",
+    "frank-wolfe, no dual",
 )
+COMPARED = ("level", "penalty-sweep", "augmented-lagrangian", *FRANK_WOLFE)
+# CP-SAT comes last, as its time is that of `level`.
+METHODS = (*COMPARED, "fully-corrective", "penalty-safe", "random-polish", "cpsat")

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from methods import FRANK_WOLFE
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import wilcoxon
-from sections import FRANK_WOLFE, SECTIONS
+from sections import SECTIONS
 
 Record = dict[str, Any]
 Choice = Callable[[str], str]
@@ -165,9 +166,7 @@ def against_cpsat(results: Results) -> None:
         other = runs.get((family, size, number, seed, "cpsat"))
         if method != "level" or other is None:
             continue
-        own, theirs = (
-            np.inf if r["polished"] is None else r["polished"] for r in (record, other)
-        )
+        own, theirs = (np.inf if r["polished"] is None else r["polished"] for r in (record, other))
         close = own == theirs or abs(own - theirs) <= 1e-9 * max(1.0, abs(own))
         counts[family, size][1 if close else (0 if own < theirs else 2)] += 1
     for (family, size), (won, tied, lost) in counts.items():

@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 from methods import Outcome, solve, solve_cpsat
-from noise import Noisy
+from noise import Disturbed
 from report import report
 from sections import REFERENCE_S, SECTIONS, Task, tasks
 
@@ -88,8 +88,8 @@ def outcome(task: Task, records: dict[tuple, Record]) -> Outcome:
         level = (*task.key[:4], "level", task.seed)
         return solve_cpsat(problem, records[level]["time_s"], task.seed)
     oracle: Oracle = get_oracle(section.oracle, **section.options)
-    if section.noise:
-        oracle = Noisy(oracle, **section.noise)
+    if section.sigma:
+        oracle = Disturbed(oracle, section.sigma)
     limits = Limits(iterations=section.calls)
     return solve(task.method, problem, oracle, limits, section.reads, task.seed)
 

@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import Any
 
 from families import EXACT, FAMILIES, LARGE, Instance, instance, numbers
-from methods import BETAS, COMPARED, METHODS
+from methods import ABLATED, COMPARED, METHODS
 
-FRANK_WOLFE = tuple(f"frank-wolfe {beta:g}" for beta in BETAS)
 REFERENCE_S = 5.0
+WRONG, FLIPPED, SIGMAS = (0.0, 0.25, 0.5, 0.75), (0.01, 0.03, 0.1), (0.01, 0.03, 0.1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class Section:
 
     oracle: str = "cim"
     options: Mapping[str, Any] = field(default_factory=dict)
-    noise: Mapping[str, float] = field(default_factory=dict)
+    sigma: float = 0.0
     methods: tuple[str, ...]
     seeds: int
     sizes: Mapping[str, tuple[int, ...]]
@@ -39,8 +39,8 @@ def _bits(bits: int, methods: tuple[str, ...] = ("level",), seeds: int = 3) -> S
     return Section(options=options, methods=methods, seeds=seeds, sizes=MIDDLE)
 
 
-def _noise(**noise: float) -> Section:
-    return Section(noise=noise, methods=("level",), seeds=2, sizes=SMALL)
+def _noisy(oracle: str = "cim", sigma: float = 0.0) -> Section:
+    return Section(oracle=oracle, sigma=sigma, methods=("level",), seeds=3, sizes=SMALL)
 
 
 SECTIONS: dict[str, Section] = {
@@ -48,6 +48,7 @@ SECTIONS: dict[str, Section] = {
         oracle="exhaustive", methods=("level", "fully-corrective"), seeds=1, sizes=EXACT, per_size=3
     ),
     "cim": Section(methods=METHODS, seeds=10, sizes=SIZES),
+    "parts": Section(methods=ABLATED, seeds=2, sizes=MIDDLE),
     "8 bits": _bits(8, ("level", "penalty-sweep"), 5),
     "6 bits": _bits(6, ("level", "penalty-sweep"), 5),
     "10 bits": _bits(10),
@@ -63,8 +64,9 @@ SECTIONS: dict[str, Section] = {
         seeds=2,
         sizes=MIDDLE,
     ),
-    **{f"wrong {p:g}": _noise(wrong=p) for p in (0.25, 0.5, 0.75, 0.9)},
-    **{f"sigma {s:g}": _noise(sigma=s) for s in (0.01, 0.03, 0.1, 0.3)},
+    **{f"wrong {p}": _noisy(f"cim|noisy(wrong={p})") for p in WRONG},
+    **{f"flipped {p}": _noisy(f"cim|noisy(bit_errors={p})") for p in FLIPPED},
+    **{f"sigma {s}": _noisy(sigma=s) for s in SIGMAS},
     "cardinality": Section(methods=("level",), seeds=3, sizes=LARGE, calls=20),
     "reference": Section(methods=("cpsat-reference",), seeds=1, sizes=SIZES),
 }

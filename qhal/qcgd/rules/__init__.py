@@ -21,7 +21,7 @@ def make_rule(method: str, lifting: Lifting, exact: bool) -> Rule:
     if method == "frank-wolfe":
         return FrankWolfe(lifting)
     if method == "fully-corrective":
-        return FullyCorrective(lifting)
+        return FullyCorrective(lifting, exact)
     names = (*METHODS, "direct")
     raise UnknownNameError(
         f"no method {method!r}{did_you_mean(str(method), names)} Methods: {', '.join(names)}."

@@ -1,7 +1,9 @@
 """Fully corrective steps: re-weight every atom kept before asking for the next.
 
-Holloway's extension of Frank-Wolfe (Math. Program. 6, 1974) on the augmented Lagrangian: over the
+Holloway's extension of Frank-Wolfe (Math. Program. 6, 1974) on the quadratic penalty: over the
 active set, minimise F'w + (beta/2) |R'w|^2 for w in the simplex; the multipliers are beta R'w.
+They are the ones of least norm that lift every atom kept to one level, so a larger beta costs no
+more penalty than the atoms ask for: beta doubles while the oracle's answers are infeasible.
 """
 
 from __future__ import annotations
@@ -15,43 +17,50 @@ from qhal.qcgd.lifting import Atoms, Lifting
 from qhal.qcgd.rules.rule import Rule
 
 BETA0 = 3.0
+MAX_BETA = 2.0**30
 MAX_ATOMS = 200
+RARE = 0.05
 _ATOMS_A_ROUND = 10
 _DESCENT_STEPS = 300
 
 
 class FullyCorrective(Rule):
-    """Keeps up to `MAX_ATOMS` atoms and their optimal weights."""
+    """Keeps up to `MAX_ATOMS` atoms and their optimal weights.
 
-    memory = ("_round", "_objectives", "_residuals", "_weights")
+    An exact oracle's answer is infeasible if its minimum is; a heuristic's, if fewer than `RARE`
+    of the samples are feasible.
+    """
+
+    memory = ("_beta", "_objectives", "_residuals", "_weights")
     growing = ("_objectives", "_residuals", "_weights")
 
-    def __init__(self, lifting: Lifting, beta0: float = BETA0) -> None:
+    def __init__(self, lifting: Lifting, exact: bool, beta0: float = BETA0) -> None:
         self.multipliers: FloatArray = np.zeros(lifting.num_multipliers)
-        self._beta0 = beta0
+        self._exact = exact
+        self._beta = beta0
         self._scales = lifting.residual_scales
-        self._round = 0
         self._objectives = np.zeros(0)
         self._residuals = np.zeros((0, lifting.num_multipliers))
         self._weights = np.zeros(0)
 
     def update(self, atoms: Atoms, upper: float | None) -> None:
         """Add the round's lowest atoms, re-weight, drop what weighs least."""
-        self._round += 1
-        beta = self._beta0 * math.sqrt(self._round + 1)
+        first = len(self._weights) == 0
         fresh = min(_ATOMS_A_ROUND, len(atoms.objectives))
         self._objectives = np.concatenate([self._objectives, atoms.objectives[:fresh]])
         self._residuals = np.vstack([self._residuals, atoms.residuals[:fresh] / self._scales])
         start = np.concatenate([self._weights, np.zeros(fresh)])
-        if self._round == 1:
+        if first:
             start[0] = 1.0
+        elif not atoms.feasible[0] if self._exact else atoms.feasible_share < RARE:
+            self._beta = min(2.0 * self._beta, MAX_BETA)
         self._weights = _simplex_minimum(
-            self._objectives, beta * (self._residuals @ self._residuals.T), start
+            self._objectives, self._beta * (self._residuals @ self._residuals.T), start
         )
         keep = np.sort(np.argsort(-self._weights, kind="stable")[:MAX_ATOMS])
         self._objectives, self._residuals = self._objectives[keep], self._residuals[keep]
         self._weights = self._weights[keep] / self._weights[keep].sum()
-        self.multipliers = beta * (self._weights @ self._residuals) / self._scales
+        self.multipliers = self._beta * (self._weights @ self._residuals) / self._scales
 
 
 def _simplex_minimum(linear: FloatArray, gram: FloatArray, start: FloatArray) -> FloatArray:

@@ -107,13 +107,13 @@ def network(rng: Rng, samples: int) -> Qcbo:
 
 # Sizes: variables, the side of the permutation matrix, training samples.
 FAMILIES: dict[str, tuple[Callable[[Rng, int], Qcbo], tuple[int, ...]]] = {
-    "random-linear": (random_linear, (20, 60, 120, 250)),
-    "assignment": (assignment, (5, 7, 9, 12)),
-    "graph-matching": (graph_matching, (5, 8, 11, 14)),
-    "quadratic-knapsack": (quadratic_knapsack, (25, 60, 120, 250)),
-    "k-cluster": (k_cluster, (40, 100, 200, 500)),
-    "bisection": (bisection, (40, 100, 200, 500)),
-    "set-packing": (set_packing, (40, 100, 200, 400)),
+    "random-linear": (random_linear, (20, 50, 100, 200)),
+    "assignment": (assignment, (5, 6, 8, 10)),
+    "graph-matching": (graph_matching, (5, 7, 9, 12)),
+    "quadratic-knapsack": (quadratic_knapsack, (25, 50, 100, 200)),
+    "k-cluster": (k_cluster, (40, 80, 160, 250)),
+    "bisection": (bisection, (40, 80, 160, 250)),
+    "set-packing": (set_packing, (40, 80, 160, 300)),
     "network": (network, (2, 3, 5, 8)),
 }
 

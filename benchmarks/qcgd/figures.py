@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from report import Results, gap, instance_of
 
-SHOWN = ("level", "frank-wolfe, best β0", "penalty-sweep", "augmented-lagrangian", "cpsat")
+SHOWN = ("level", "frank-wolfe", "published, best β0", "penalty-sweep", "augmented-lagrangian")
 
 
 def draw(found: Mapping[str, Results], folder: Path) -> None:
@@ -27,7 +27,7 @@ def progress(results: Results) -> Figure:
     axes = figure.subplots(2, 4, sharex=True).ravel()
     for axis, family in zip(axes, results.families, strict=False):
         for label, choose in results.rows().items():
-            if label not in SHOWN or label == "cpsat":
+            if label not in SHOWN:
                 continue
             paths = [
                 [100 * gap(v, results.best[instance_of(r)]) for v in r["raw_path"]]

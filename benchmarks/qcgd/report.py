@@ -2,9 +2,10 @@
 
 A gap is (objective - best known) / max(1, |best known|), at most 1; a run that found nothing
 feasible counts as 1. "Raw" are the oracle's own feasible samples, "polished" adds the local search
-and, for networks, the forward pass. Frank-Wolfe's row is that of the beta0 that is best for the
-family in hindsight. Instances, not runs, are the units of the intervals (bootstrap over instances,
-95%) and of the paired tests (Wilcoxon's signed ranks of the instances' mean gaps, two-sided).
+and, for networks, the forward pass. "published" is Frank-Wolfe with the steps 2 / (t + 1); its row
+is that of the beta0 that is best for the family in hindsight. Instances, not runs, are the units
+of the intervals (bootstrap over instances, 95%) and of the paired tests (Wilcoxon's signed ranks of
+the instances' mean gaps, two-sided).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from methods import FRANK_WOLFE
+from methods import PUBLISHED
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import wilcoxon
@@ -33,24 +34,23 @@ class Results:
     def __init__(self, name: str, records: Sequence[Record], best: dict[tuple, float]) -> None:
         self.name = name
         own = [r for r in records if r["key"][0] == name]
-        # What a table compares must have been run alike: only seeds that every method has.
         self.records = [r for r in own if instance_of(r) in best]
         self.best = best
         self.families = list(dict.fromkeys(r["key"][1] for r in self.records))
         self.methods = list(dict.fromkeys(r["key"][4] for r in self.records))
 
-    def gaps(self, method: str, family: str, key: str) -> dict[tuple, list[float]]:
-        """Gaps of each instance of `family`, one for each seed."""
-        found: dict[tuple, list[float]] = defaultdict(list)
-        for r in self.records:
-            if r["key"][4] == method and r["key"][1] == family:
-                found[instance_of(r)].append(gap(r[key], self.best[instance_of(r)]))
-        return found
+    def gaps(self, method: str, family: str, key: str) -> dict[tuple, float]:
+        """The gap of each run in `family`, by instance and seed."""
+        return {
+            (*instance_of(r), r["key"][5]): gap(r[key], self.best[instance_of(r)])
+            for r in self.records
+            if r["key"][4] == method and r["key"][1] == family
+        }
 
     def mean(self, method: str, family: str, key: str) -> float:
         """The mean gap over instances and seeds, in %; nan if there are no runs."""
         found = self.gaps(method, family, key)
-        return 100 * float(np.mean([np.mean(g) for g in found.values()])) if found else np.nan
+        return 100 * float(np.mean(list(found.values()))) if found else np.nan
 
     def feasible(self, method: str, family: str, key: str) -> float:
         """The share of runs with a feasible result, in %."""
@@ -65,14 +65,14 @@ class Results:
         """The rows of a table: a label and the method it stands for in each family."""
         rows: dict[str, Choice] = {}
         for method in self.methods:
-            if method not in FRANK_WOLFE:
+            if method not in PUBLISHED:
                 rows[method] = lambda family, m=method: m
-            elif "frank-wolfe, best β0" not in rows:
-                rows["frank-wolfe, best β0"] = self._best_beta
+            elif "published, best β0" not in rows:
+                rows["published, best β0"] = self._best_beta
         return rows
 
     def _best_beta(self, family: str) -> str:
-        present = [m for m in FRANK_WOLFE if m in self.methods]
+        present = [m for m in PUBLISHED if m in self.methods]
         return min(present, key=lambda m: self.mean(m, family, "raw"))
 
 
@@ -84,8 +84,8 @@ def report(records: Sequence[Record], plots: Path | None) -> None:
     for name, results in found.items():
         if name == "exact":
             exact(results)
-        elif name == "cardinality":
-            cardinality(results)
+        elif name == "large":
+            large(results)
         elif name != "reference":
             for key in ("raw", "polished"):
                 means(results, key)
@@ -143,8 +143,10 @@ def paired(results: Results) -> None:
         for family in results.families:
             own = results.gaps("level", family, "raw")
             other = results.gaps(choose(family), family, "raw")
-            shared = sorted(set(own) & set(other))
-            differences += [100 * (np.mean(other[k]) - np.mean(own[k])) for k in shared]
+            by_instance: dict[tuple, list[float]] = defaultdict(list)
+            for run in sorted(set(own) & set(other)):
+                by_instance[run[:3]].append(100 * (other[run] - own[run]))
+            differences += [np.mean(d) for d in by_instance.values()]
         d = np.array(differences)
         if not len(d):
             continue
@@ -195,7 +197,7 @@ def first_call(record: Record) -> int | None:
     return next((k + 1 for k, value in enumerate(path) if value is not None), None)
 
 
-def cardinality(results: Results) -> None:
+def large(results: Results) -> None:
     """One row over all variables: calls until the first feasible sample."""
     table = Table("instance", "first feasible call, each seed", "driver / oracle time")
     by_instance: dict[tuple, list[Record]] = defaultdict(list)

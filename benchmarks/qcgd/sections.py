@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from families import EXACT, FAMILIES, LARGE, Instance, instance, numbers
-from methods import ABLATED, COMPARED, METHODS
+from methods import COMPARED, METHODS, PARTS, PUBLISHED
 
 REFERENCE_S = 5.0
 WRONG, FLIPPED, SIGMAS = (0.0, 0.25, 0.5, 0.75), (0.01, 0.03, 0.1), (0.01, 0.03, 0.1)
@@ -16,13 +16,18 @@ WRONG, FLIPPED, SIGMAS = (0.0, 0.25, 0.5, 0.75), (0.01, 0.03, 0.1), (0.01, 0.03,
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """Every `methods` on every instance with every seed; `sizes` by family, None for all."""
+    """Every one of `methods` on every instance with every seed; `sizes` by family.
+
+    `few` are methods that get the first `few_seeds` seeds only.
+    """
 
     oracle: str = "cim"
     options: Mapping[str, Any] = field(default_factory=dict)
     sigma: float = 0.0
     methods: tuple[str, ...]
     seeds: int
+    few: tuple[str, ...] = ()
+    few_seeds: int = 3
     sizes: Mapping[str, tuple[int, ...]]
     per_size: int = 2
     calls: int = 24
@@ -47,27 +52,37 @@ SECTIONS: dict[str, Section] = {
     "exact": Section(
         oracle="exhaustive", methods=("level", "fully-corrective"), seeds=1, sizes=EXACT, per_size=3
     ),
-    "cim": Section(methods=METHODS, seeds=10, sizes=SIZES),
-    "parts": Section(methods=ABLATED, seeds=2, sizes=MIDDLE),
+    "cim": Section(methods=METHODS, seeds=10, few=PUBLISHED, sizes=SIZES),
+    "parts": Section(methods=PARTS, seeds=2, sizes=MIDDLE),
     "8 bits": _bits(8, ("level", "penalty-sweep"), 5),
     "6 bits": _bits(6, ("level", "penalty-sweep"), 5),
     "10 bits": _bits(10),
     "5 bits": _bits(5),
     "4 bits": _bits(4),
     "sa": Section(
-        oracle="sa", options={"num_sweeps": 100}, methods=COMPARED, seeds=2, sizes=MIDDLE
+        oracle="sa",
+        options={"num_sweeps": 100},
+        methods=COMPARED,
+        seeds=2,
+        few=PUBLISHED,
+        few_seeds=1,
+        sizes=MIDDLE,
     ),
     "tabu": Section(
         oracle="tabu",
         options={"num_restarts": 0, "num_moves": 300},
         methods=COMPARED,
         seeds=2,
+        few=PUBLISHED,
+        few_seeds=1,
         sizes=MIDDLE,
     ),
     **{f"wrong {p}": _noisy(f"cim|noisy(wrong={p})") for p in WRONG},
     **{f"flipped {p}": _noisy(f"cim|noisy(bit_errors={p})") for p in FLIPPED},
     **{f"sigma {s}": _noisy(sigma=s) for s in SIGMAS},
-    "cardinality": Section(methods=("level",), seeds=3, sizes=LARGE, calls=20),
+    "large": Section(
+        methods=("level", "penalty-sweep", "published 3"), seeds=2, sizes=LARGE, per_size=1
+    ),
     "reference": Section(methods=("cpsat-reference",), seeds=1, sizes=SIZES),
 }
 
@@ -101,7 +116,8 @@ def tasks(name: str, *, tuning: bool = False) -> Iterator[Task]:
         for family, sizes in section.sizes.items():
             for size in sizes:
                 for number in numbers(section.per_size, tuning=tuning):
-                    for method in section.methods:
+                    few = section.few if seed < section.few_seeds else ()
+                    for method in (*section.methods, *few):
                         yield Task(name, family, size, number, method, seed)
 
 

@@ -41,7 +41,7 @@ SMALL = {family: sizes[1:2] for family, sizes in SIZES.items()}
 
 def _bits(bits: int, methods: tuple[str, ...] = ("level",), seeds: int = 3) -> Section:
     options = {"coefficient_bits": bits}
-    return Section(options=options, methods=methods, seeds=seeds, sizes=MIDDLE)
+    return Section(options=options, methods=methods, seeds=seeds, sizes=MIDDLE, reads=50)
 
 
 def _noisy(oracle: str = "cim", sigma: float = 0.0) -> Section:

@@ -13,7 +13,7 @@ import numpy as np
 
 from qhal.errors import InputError, OracleError
 from qhal.oracle import Oracle, check_time_limit, checked_num_reads, checked_seed
-from qhal.problems.arrays import States, as_scalar
+from qhal.problems.arrays import States, as_scalar, distinct_rows
 from qhal.problems.encoding import encode
 from qhal.problems.presolve import presolve
 from qhal.problems.program import BinaryProgram
@@ -25,8 +25,9 @@ from qhal.qcgd.checkpoint import Checkpoint, Snapshot, fingerprint
 from qhal.qcgd.harvest import Harvest, Observer
 from qhal.qcgd.interrupt import Interrupt
 from qhal.qcgd.lifting import Atoms, Lifting, dynamic_range_bits
+from qhal.qcgd.reduction import STATES, Reduction, reduction
 from qhal.qcgd.rules import make_rule
-from qhal.samples import Samples, Solution, Status, StopReason
+from qhal.samples import Solution, Status, StopReason
 
 DEFAULT_ITERATIONS = 50
 
@@ -181,13 +182,10 @@ class Run:
         while reason is None and len(self.history) < self.limits.iterations:
             qubo = self.lifting.qubo(self.rule.multipliers)
             left = self.limits.iterations - len(self.history) if constrained else 1
-            samples = self.caller.ask(
-                qubo, num_reads=self.num_reads, rounds_left=left, starts=self._starts(qubo)
-            )
-            atoms = self.harvest.take(samples.states, qubo, observer)
+            states, bits = self._ask(qubo, left)
+            atoms = self.harvest.take(states, qubo, observer)
             multipliers = self.rule.multipliers
-            self._raise_bound(proved_bound(self.lifting, qubo, multipliers, samples))
-            state = self._record(qubo, samples, atoms)
+            state = self._record(bits, float(qubo.energies(states).min()), atoms)
             reason = self._proof()
             if callback is not None and not _goes_on(callback(state)):
                 reason = reason or StopReason.CALLBACK
@@ -201,6 +199,30 @@ class Run:
                 self.rule.multipliers = self.lifting.on_grid(self.rule.multipliers)
             self._keep()
         return reason or StopReason.ITERATIONS
+
+    def _ask(self, qubo: Qubo, rounds_left: int) -> tuple[States, float]:
+        """States of `qubo`, and the range in bits of what the oracle was asked."""
+        starts, asked = self._starts(qubo), qubo
+        part = self._reduction()
+        if part is not None:
+            asked = part.part(qubo)
+            if starts is not None:
+                starts = starts[:, part.free][distinct_rows(starts[:, part.free])[0]]
+        samples = self.caller.ask(
+            asked, num_reads=self.num_reads, rounds_left=rounds_left, starts=starts
+        )
+        if part is None:
+            bound = proved_bound(self.lifting, qubo, self.rule.multipliers, samples)
+            self._raise_bound(bound)
+            return samples.states, dynamic_range_bits(asked)
+        return part.whole(samples.states), dynamic_range_bits(asked)
+
+    def _reduction(self) -> Reduction | None:
+        """The part of the problem for the next call, if the oracle holds few bits."""
+        if self.oracle.info.coefficient_bits is None or self.oracle.info.exact:
+            return None
+        best = self.harvest.starts.best(STATES)
+        return reduction(self.program, best, self.caller.calls, self.seed)
 
     def _starts(self, qubo: Qubo) -> States | None:
         """Initial states for the share of the reads that the rule wants warm."""
@@ -299,17 +321,17 @@ class Run:
         if bound is not None and (self.lower_bound is None or bound > self.lower_bound):
             self.lower_bound = bound
 
-    def _record(self, qubo: Qubo, samples: Samples, atoms: Atoms) -> RunState:
+    def _record(self, range_bits: float, lowest_energy: float, atoms: Atoms) -> RunState:
         rows = np.abs(atoms.residuals[:, : len(self.program.rhs)])
         state = RunState(
             iteration=len(self.history) + 1,
             incumbent=self.harvest.best.objective,
             raw_incumbent=self.harvest.raw.objective,
             lower_bound=self.lower_bound,
-            lowest_energy=float(samples.energies[0]),
+            lowest_energy=lowest_energy,
             feasible_share=atoms.feasible_share,
             max_residual=float(rows.max(initial=0.0)),
-            range_bits=dynamic_range_bits(qubo),
+            range_bits=range_bits,
             oracle_calls=self.caller.calls,
             oracle_time_s=self.caller.time_s,
             elapsed_s=self._elapsed(),

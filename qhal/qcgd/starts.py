@@ -37,6 +37,10 @@ class Starts:
         self._feasible, self._objectives = states[best], merged[best]
         self._recent = recent[:KEPT]
 
+    def best(self, count: int) -> States:
+        """The `count` feasible states of least objective, or as many as there are."""
+        return self._feasible[:count]
+
     def choose(self, qubo: Qubo, count: int) -> States | None:
         """The `count` kept states of lowest energy of `qubo`, None if there are none."""
         states = np.vstack([self._feasible, self._recent])

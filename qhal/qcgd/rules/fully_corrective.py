@@ -3,7 +3,7 @@
 Holloway's extension of Frank-Wolfe (Math. Program. 6, 1974) on the quadratic penalty: over the
 active set, minimise F'w + (beta/2) |R'w|^2 for w in the simplex; the multipliers are beta R'w.
 They are the ones of least norm that lift every atom kept to one level, so a larger beta costs no
-more penalty than the atoms ask for: beta doubles while the oracle's answers are infeasible.
+more penalty than the atoms ask for: beta doubles where it is what keeps answers infeasible.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _DESCENT_STEPS = 300
 class FullyCorrective(Rule):
     """Keeps up to `MAX_ATOMS` atoms and their optimal weights.
 
-    An exact oracle's answer is infeasible if its minimum is; a heuristic's, if fewer than `RARE`
-    of the samples are feasible.
+    Beta doubles when an exact oracle answers with an infeasible atom that is kept already, and when
+    fewer than `RARE` of a heuristic's samples are feasible.
     """
 
     memory = ("_beta", "_objectives", "_residuals", "_weights")
@@ -52,7 +52,7 @@ class FullyCorrective(Rule):
         start = np.concatenate([self._weights, np.zeros(fresh)])
         if first:
             start[0] = 1.0
-        elif not atoms.feasible[0] if self._exact else atoms.feasible_share < RARE:
+        elif self._known(atoms) if self._exact else atoms.feasible_share < RARE:
             self._beta = min(2.0 * self._beta, MAX_BETA)
         self._weights = _simplex_minimum(
             self._objectives, self._beta * (self._residuals @ self._residuals.T), start
@@ -61,6 +61,12 @@ class FullyCorrective(Rule):
         self._objectives, self._residuals = self._objectives[keep], self._residuals[keep]
         self._weights = self._weights[keep] / self._weights[keep].sum()
         self.multipliers = self._beta * (self._weights @ self._residuals) / self._scales
+
+    def _known(self, atoms: Atoms) -> bool:
+        """Whether the lowest atom is infeasible and was there before this round."""
+        same = (self._residuals == atoms.residuals[0] / self._scales).all(axis=1)
+        same &= self._objectives == atoms.objectives[0]
+        return not atoms.feasible[0] and int(same.sum()) > 1
 
 
 def _simplex_minimum(linear: FloatArray, gram: FloatArray, start: FloatArray) -> FloatArray:

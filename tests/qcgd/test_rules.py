@@ -1,0 +1,103 @@
+"""The rules that average atoms, on problems small enough to list."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from qhal.problems import Qcbo
+from qhal.problems.encoding import encode
+from qhal.qcgd.lifting import Lifting
+from qhal.qcgd.loop import Limits, Run
+from qhal.qcgd.rules.frank_wolfe import FrankWolfe
+from qhal.qcgd.rules.fully_corrective import FullyCorrective
+from qhal.registry import get_oracle
+from tests.problems.strategies import all_values
+
+
+def problem(seed: int, n: int = 9) -> Qcbo:
+    rng = np.random.default_rng(seed)
+    rows, planted = rng.integers(-3, 4, (2, n)), rng.integers(0, 2, n)
+    square = np.triu(rng.integers(-9, 10, (n, n)))
+    return Qcbo.from_arrays(square, A_eq=rows, b_eq=rows @ planted)
+
+
+def all_atoms(lifting: Lifting):
+    n = lifting.program.num_bits
+    states = ((np.arange(2**n)[:, None] >> np.arange(n)) & 1).astype(np.int8)
+    return states, lifting.atoms(states, 0.0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_line_search_is_the_best_step_of_its_line(seed: int) -> None:
+    lifting = Lifting(encode(problem(seed)))
+    states, atoms = all_atoms(lifting)
+    rule = FrankWolfe(lifting)
+    rng = np.random.default_rng(seed)
+    beta0, scales = 3.0, lifting.residual_scales
+    for round_number in range(2, 12):
+        lowest = int(np.argmin(atoms.energies(rule.multipliers)))
+        if rng.random() < 0.3:  # a heuristic's answer
+            lowest = int(rng.integers(len(states)))
+        before = rule.state()
+        rule.update(lifting.atoms(states[[lowest]], 0.0), None)
+        if round_number == 2:
+            continue
+        after = rule.state()
+        beta = beta0 * np.sqrt(round_number)
+        residual = atoms.residuals[lowest] / scales - before["_mean"]
+        change = atoms.objectives[lowest] - before["_objective"]
+
+        def lagrangian(eta, start=before, residual=residual, change=change, beta=beta):
+            mean = start["_mean"] + eta * residual
+            return eta * change + start["_dual"] @ mean + beta / 2 * mean @ mean
+
+        moved = after["_mean"] - before["_mean"]
+        eta = moved @ residual / (residual @ residual) if residual.any() else 0.0
+        least = min(lagrangian(trial) for trial in np.linspace(0, 1, 201))
+        assert lagrangian(eta) <= least + 1e-9 * max(1.0, abs(least))
+
+
+def test_published_steps_and_the_rule_without_a_dual_are_what_they_say() -> None:
+    lifting = Lifting(encode(problem(0)))
+    states, _ = all_atoms(lifting)
+    plain = FrankWolfe(lifting, line_search=False)
+    without = FrankWolfe(lifting, dual=False)
+    residuals: list = []
+    mean = np.zeros(lifting.num_multipliers)
+    for t in range(1, 8):
+        atom = lifting.atoms(states[[37 * t]], 0.0)
+        residuals.append(atom.residuals[0] / lifting.residual_scales)
+        plain.update(atom, None)
+        without.update(atom, None)
+        eta = 2.0 / (t + 1)
+        mean = mean + eta * (residuals[-1] - mean)
+        assert np.allclose(plain.state()["_mean"], mean)
+        kept = without.state()
+        penalty = 3.0 * np.sqrt(t + 1) * kept["_mean"] / lifting.residual_scales
+        assert np.allclose(without.multipliers, penalty)
+    assert plain.state()["_dual"].any()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_fully_corrective_steps_end_at_feasible_minima(seed: int) -> None:
+    """The penalty grows while the exact minimum is infeasible, so at last it is feasible."""
+    oracle = get_oracle("exhaustive")
+    limits = Limits(iterations=40)
+    run = Run(problem(seed), oracle, "fully-corrective", 20, limits, False, 0)
+    solution = run.run(None, None)
+    atoms = all_atoms(run.lifting)[1]
+    values = all_values(problem(seed))
+    best = problem(seed).objectives(values)[problem(seed).feasible(values)].min()
+    lowest = int(np.argmin(atoms.energies(run.rule.multipliers)))
+    assert solution.certified or atoms.feasible[lowest]
+    assert solution.objective == pytest.approx(best)
+
+
+def test_heuristics_double_the_penalty_only_while_feasible_samples_are_rare() -> None:
+    lifting = Lifting(encode(problem(1)))
+    states, _ = all_atoms(lifting)
+    rule = FullyCorrective(lifting, exact=False)
+    for share, growth in ((0.0, 1), (0.0, 2), (0.01, 4), (0.5, 4), (0.05, 4)):
+        rule.update(lifting.atoms(states[:15], share), None)
+        assert rule.state()["_beta"] == 3.0 * growth

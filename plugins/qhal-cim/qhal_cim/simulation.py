@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from qhal_cim.fallback import NumpyDenseKernel, NumpySparseKernel
 from qhal_cim.forms import Forces, QuadraticForm, with_ancilla
-from qhal_cim.kernels import LOOK, Batch, make_kernel
+from qhal_cim.kernels import LOOK, Batch, CompiledKernel, Kernel, with_numba
 from qhal_cim.ramp import Ramp
 from qhal_cim.schedules import RETURN_SIZE, Cycles, Replicas, Schedule
 
 FIELDS = ("target", "mean", "ancilla")
+
+
+def make_kernel(forces: Forces, kernel: str = "auto") -> Kernel:
+    """What advances batches under `forces`."""
+    if with_numba(kernel):
+        return CompiledKernel(forces)
+    return NumpyDenseKernel(forces) if forces.is_dense else NumpySparseKernel(forces)
 
 
 class Simulation:

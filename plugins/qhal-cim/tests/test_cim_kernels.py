@@ -12,14 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qhal_cim import Cim, compiled
 from qhal_cim.descent import descend
+from qhal_cim.fallback import NumpyDenseKernel, NumpySparseKernel, greedy_colours
 from qhal_cim.forms import Forces, QuadraticForm, over_bits, over_spins, with_ancilla
-from qhal_cim.kernels import (
-    Batch,
-    CompiledKernel,
-    NumpyDenseKernel,
-    NumpySparseKernel,
-    greedy_colours,
-)
+from qhal_cim.kernels import Batch, CompiledKernel
 from qhal_cim.schedules import (
     BSB,
     BSB_EAGER,
@@ -31,6 +26,7 @@ from qhal_cim.schedules import (
     chosen,
     default_steps,
 )
+from qhal_cim.simulation import make_kernel
 
 import qhal
 import qhal.ocean
@@ -116,7 +112,7 @@ def test_record_keeps_the_best_signs_and_their_energy(density, use_numba, reques
     if not use_numba:
         request.getfixturevalue("without_numba")
     form = random_form(40, 5, density)
-    kernel = qhal_cim.kernels.make_kernel(Forces.of(form))
+    kernel = make_kernel(Forces.of(form))
     assert kernel.name.startswith("numba" if use_numba else "numpy")
     replicas = Replicas.share((BSB,), 6)
     state = batch(replicas, 40, 6)

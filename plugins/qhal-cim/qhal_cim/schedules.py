@@ -59,6 +59,13 @@ CAC = Schedule(
     target=1.25, beta=1.6,
 )  # fmt: skip
 
+# Chaotic amplitude control that never settles: square lattices of couplings of one size, where
+# flips that cost nothing abound. Elsewhere it finds nothing.
+CAC_RESTLESS = Schedule(
+    dynamics="cac", pump=(-2.2, -0.6), exponent=0.14, dt=0.45, gain=0.55, start=0.06, target=0.28,
+    beta=1.85,
+)  # fmt: skip
+
 # Ballistic bifurcation, ramped from far below threshold: spin glasses and random graphs.
 BSB = Schedule(dynamics="bsb", pump=(-0.764, 1.063), exponent=1.63, dt=1.153, gain=1.733, start=0.6)
 
@@ -107,6 +114,8 @@ def chosen(dynamics: str, form: QuadraticForm) -> tuple[Schedule, ...]:
     Without fields the problem is a pure spin glass or Max-Cut, where `BSB_EAGER` only loses. `CAC`
     is best where spins have few neighbours, and elsewhere finds what the others miss.
     """
+    if dynamics != "bsb" and _is_square_lattice(form):
+        return (CAC_RESTLESS,)
     if dynamics == "cac":
         return (CAC,)
     ballistic = (BSB, BSB_EAGER) if form.has_linear else (BSB,)
@@ -119,6 +128,26 @@ def chosen(dynamics: str, form: QuadraticForm) -> tuple[Schedule, ...]:
 
 def _is_low_degree(form: QuadraticForm) -> bool:
     return form.num_entries <= _FEW_NEIGHBOURS * form.num_variables
+
+
+def _is_square_lattice(form: QuadraticForm) -> bool:
+    """Whether spins have at most 4 couplings, of one size, and their graph is made of squares.
+
+    On a square lattice every other second neighbour is reached on two ways, on random graphs of
+    the same degrees hardly any; and there are no triangles.
+    """
+    if form.is_dense or form.has_linear or not form.num_entries:
+        return False
+    sizes = np.abs(form.matrix.data)
+    if np.diff(form.matrix.indptr).max() > 4 or sizes.min() < (1 - 1e-9) * sizes.max():
+        return False
+    graph = abs(form.matrix) / sizes[0]
+    ways = graph @ graph
+    if ways.multiply(graph).count_nonzero():
+        return False
+    ways = ways.tocoo()
+    apart = ways.data[ways.row != ways.col]
+    return bool((apart > 1.5).sum() > apart.size / 3)
 
 
 def default_steps(form: QuadraticForm) -> int:

@@ -7,6 +7,7 @@ import pytest
 import qhal_cim.descent
 import qhal_cim.kernels
 import qhal_cim.oracle
+import qhal_cim.schedules
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from qhal_cim.schedules import (
     BSB,
     BSB_EAGER,
     CAC,
+    CAC_RESTLESS,
     RETURN_STEPS,
     TURN,
     Cycles,
@@ -286,6 +288,42 @@ def test_schedules_and_steps_follow_from_the_problem():
     assert [default_steps(graph(n, 8, 0.0)) for n in (20, 50, 900, 9000)] == [100, 312, 900, 2000]
     assert default_steps(fields) == default_steps(graph(9000, 2, 0.0)) == 500
     assert default_steps(QuadraticForm(np.ones((1500, 1500)), np.zeros(1500))) == 750
+
+
+def as_form(problem):
+    return over_spins(over_bits(qhal.Qubo.from_ising(problem))[0])
+
+
+def test_square_lattices_are_told_from_other_graphs_of_four_neighbours():
+    torus_12 = as_form(torus(12, 1))
+    assert chosen("portfolio", torus_12) == chosen("cac", torus_12) == (CAC_RESTLESS,)
+    assert chosen("bsb", torus_12) == (BSB,)
+    rng = np.random.default_rng(1)
+    pairs = torus_12.matrix.tocoo()
+    inside = abs(pairs.row - pairs.col) <= 12  # without the bonds that close one of the two ways
+    bonds = (pairs.data[inside], (pairs.row[inside], pairs.col[inside]))
+    grid = QuadraticForm(sp.csr_array(bonds, shape=(144, 144)), np.zeros(144))
+    assert chosen("portfolio", grid) == (CAC_RESTLESS,)
+    # Other weights, fields, and four neighbours in no lattice: a union of random cycles.
+    weights = sp.csr_array(np.triu(rng.normal(size=(144, 144)))) * torus_12.matrix
+    others = [
+        QuadraticForm(sp.csr_array(weights + weights.T), np.zeros(144)),
+        QuadraticForm(torus_12.matrix, np.ones(144)),
+    ]
+    ring = np.zeros((144, 144))
+    for _ in range(2):
+        order = rng.permutation(144)
+        ring[order, np.roll(order, 1)] = 1
+    others.append(QuadraticForm(sp.csr_array(np.maximum(ring, ring.T)), np.zeros(144)))
+    for other in others:
+        assert CAC_RESTLESS not in chosen("portfolio", other)
+
+
+def test_restless_replicas_find_lower_states_on_lattices(monkeypatch):
+    problem = torus(20, 3)
+    restless = Cim(num_steps=300).sample(problem, num_reads=64, seed=0).energies.mean()
+    monkeypatch.setattr(qhal_cim.schedules, "_is_square_lattice", lambda form: False)
+    assert restless < Cim(num_steps=300).sample(problem, num_reads=64, seed=0).energies.mean() - 2
 
 
 def test_a_lone_read_is_ballistic():

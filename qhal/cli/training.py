@@ -128,7 +128,13 @@ class PerLayer(click.ParamType):  # type: ignore[type-arg]
 @IterationsOption
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="Passes over all units.  [30]")
 @click.option(
-    "--batch", type=click.IntRange(1), metavar="N", help="Samples that a pass sees.  [8192]"
+    "--starts", type=click.IntRange(1), metavar="N", help="Start N times, keep the best.  [1]"
+)
+@click.option(
+    "--batch", type=click.IntRange(1), metavar="N", help="Samples of the first pass.  [4096]"
+)
+@click.option(
+    "--final-batch", type=click.IntRange(1), metavar="N", help="Of the last pass.  [65536]"
 )
 @click.option(
     "--coefficient-bits",
@@ -239,5 +245,5 @@ def _rounds(options: Mapping[str, Any]) -> int:
     from qhal.training.sequential import Settings
 
     if options["method"] == "sequential":
-        return int(options["epochs"] or Settings().epochs)
+        return int(options["epochs"] or Settings().epochs) * int(options["starts"] or 1)
     return int(options["iterations"] or DEFAULT_ROUNDS)

@@ -164,7 +164,8 @@ class Run:
         )
 
     def _epochs(self, callback: Callback | None) -> StopReason:
-        while len(self.history) < self.settings.epochs:
+        epochs = self.settings.epochs * self.settings.starts
+        while len(self.history) < epochs:
             reason = self._exhausted()
             if reason is not None:
                 return reason
@@ -173,7 +174,7 @@ class Run:
             loss, errors = self._judge()
             epoch = Epoch(
                 epoch=number,
-                epochs=self.settings.epochs,
+                epochs=epochs,
                 loss=loss,
                 accuracy=1.0 - errors,
                 best_accuracy=1.0 - self.best_score[0],
@@ -220,7 +221,6 @@ class Run:
     def resume(self, path: Path) -> None:
         """Keep the run in the file at `path` after each epoch; go on from there if it holds one."""
         settings = asdict(self.settings)
-        settings.pop("epochs")  # a finished run may go on
         settings |= {"oracle": self.oracle.info.name, "oracle options": dict(self.oracle.options)}
         self.checkpoint = Checkpoint(path, _fingerprint(self.job), settings | {"seed": self.seed})
         snapshot = self.checkpoint.load()

@@ -9,6 +9,7 @@ oracle's samples is judged by a true forward pass.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -37,24 +38,35 @@ class Settings:
 
     Attributes
     ----------
-    epochs : passes over all blocks
-    batch : samples that a pass sees, drawn anew for each
+    epochs : passes over all blocks, for each start
+    starts : how often training starts afresh; the best network of all is kept
+    batch, final_batch : samples that a pass sees, drawn anew for each
+        From `batch` in the first pass it grows by equal factors to `final_batch` in the last tenth:
+        few samples make a noise that leaves bad optima, many find the bottom of the last.
     num_reads : of each oracle call
     max_variables, coefficient_bits : what a QUBO may have; couplings and fields of its spins are
         whole numbers of so many bits, sign included (None: double precision)
     """
 
     epochs: int = 30
-    batch: int = 8192
+    starts: int = 1
+    batch: int = 4096
+    final_batch: int = 2**16
     num_reads: int = 6
     max_variables: int = 550
     coefficient_bits: int | None = 8
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "num_reads", "max_variables"):
+        for name in "epochs starts batch final_batch num_reads max_variables".split():
             check_count(getattr(self, name), name, 1)
         if self.coefficient_bits is not None:
             check_count(self.coefficient_bits, "coefficient_bits", 2, 24)
+
+    def batch_of(self, epoch: int) -> int:
+        """Samples for a pass, numbered from 1 over all starts."""
+        done = min(1.0, (epoch - 1) % self.epochs / max(1.0, 0.9 * (self.epochs - 1)))
+        first, last = min(self.batch, self.final_batch), self.final_batch
+        return round(first * math.pow(last / first, done))
 
 
 @dataclass
@@ -81,18 +93,20 @@ class Sequential:
     def __post_init__(self) -> None:
         self.blocks = all_blocks(self.spec, self.settings.max_variables)
         self.radii: FloatArray = np.full(len(self.blocks), RADIUS)
-        self.parameters: Parameters = self._start()
+        self.parameters: Parameters = self._start(1)
 
-    def _start(self) -> Parameters:
-        rng = np.random.default_rng([self.seed, 0])
+    def _start(self, epoch: int) -> Parameters:
+        rng = np.random.default_rng([self.seed, 0, epoch])
         x, _ = self.reduction.job.store.arrays
         means = self.spec.grid(x[draw(len(x), len(x), rng)[0].indices()]).mean(axis=0)
         return initial_parameters(self.spec, means, rng)
 
     def epoch(self, number: int) -> None:
         """Pass `number` (from 1) over all blocks, in random order, on samples of its own."""
+        if number > 1 and (number - 1) % self.settings.epochs == 0:
+            self.radii[:], self.parameters = RADIUS, self._start(number)
         rng = np.random.default_rng([self.seed, number])
-        rows = draw(len(self.reduction.job.store), self.settings.batch, rng)
+        rows = draw(len(self.reduction.job.store), self.settings.batch_of(number), rng)
         loss = self.reduction.loss(rows, self.parameters)
         for index in rng.permutation(len(self.blocks)).tolist():
             loss = self._improve(index, rows, loss, rng)

@@ -167,9 +167,9 @@ def test_memory_does_not_grow_with_the_samples(tmp_path):
         del x, y
         store = Store(tmp_path / f"{count}.npy", tmp_path / f"y{count}.npy")
         spec = make_run().spec
+        batches = Settings(epochs=1, batch=4096, final_batch=4096)
         run = Run(
-            spec, store, Watched(), Serial(), settings=Settings(epochs=1, batch=4096),
-            limits=Limits(), seed=0, class_names=("a", "b", "c"),
+            spec, store, Watched(), Serial(), settings=batches, limits=Limits(), seed=0, class_names=("a", "b", "c"),
         )  # fmt: skip
         tracemalloc.start()
         run.run(None)
@@ -192,8 +192,8 @@ def test_limits_end_a_run_with_the_best_so_far():
     assert seen == [1, 2]
     patient = make_run(Watched(), epochs=200, limits=Limits(patience=3), num_reads=1).run(None)
     assert patient.stop_reason is StopReason.NO_PROGRESS
-    best = max(range(len(patient.history)), key=lambda k: patient.history[k]["accuracy"])
-    assert len(patient.history) <= best + 1 + 3
+    seen = [(-epoch["accuracy"], epoch["loss"]) for epoch in patient.history]
+    assert len(seen) == seen.index(min(seen)) + 1 + 3
 
 
 def test_ctrl_c_and_a_failing_oracle_return_the_best_so_far():
@@ -203,7 +203,7 @@ def test_ctrl_c_and_a_failing_oracle_return_the_best_so_far():
 
     stopped = make_run().run(press)
     assert stopped.stop_reason is StopReason.INTERRUPTED
-    assert same(stopped, make_run(epochs=2).run(None))
+    assert same(stopped, make_run().run(lambda epoch: epoch.epoch < 2))
     broken = make_run(Watched(fail_at=30)).run(None)
     assert broken.stop_reason is StopReason.ORACLE_FAILED
     assert "no light" in broken.notes["failure"]
@@ -211,12 +211,32 @@ def test_ctrl_c_and_a_failing_oracle_return_the_best_so_far():
         make_run(Watched(fail_at=1)).run(None)
 
 
+def test_starts_are_independent_and_the_best_is_kept():
+    both = make_run(epochs=3, starts=2).run(None)
+    first = make_run(epochs=3).run(None)
+    assert [e["loss"] for e in both.history[:3]] == [e["loss"] for e in first.history]
+    assert len(both.history) == 6
+    assert both.history[3]["loss"] > first.history[2]["loss"]
+    best = both.history[-1]["best_accuracy"]
+    assert best == max(e["accuracy"] for e in both.history)
+
+
+def test_batches_grow_by_equal_factors_to_the_last():
+    settings = Settings(epochs=10, starts=2, batch=10, final_batch=1000)
+    sizes = [settings.batch_of(epoch) for epoch in range(1, 21)]
+    assert sizes[:10] == sizes[10:]
+    assert (sizes[0], sizes[9]) == (10, 1000)
+    assert sizes[4] / sizes[3] == pytest.approx(sizes[7] / sizes[6], rel=0.1)
+    assert Settings(batch=9, final_batch=3).batch_of(1) == 3
+    assert Settings(epochs=1).batch_of(1) == Settings().batch
+
+
 def test_resume_is_bit_for_bit(tmp_path):
     path = tmp_path / "run.ckpt"
     whole = make_run().run(None)
-    first = make_run(epochs=2)
+    first = make_run()
     first.resume(path)
-    first.run(None)
+    first.run(lambda epoch: epoch.epoch < 2)
     second = make_run()
     second.resume(path)
     resumed = second.run(None)
@@ -228,9 +248,9 @@ def test_resume_is_bit_for_bit(tmp_path):
 
 def test_checkpoints_of_other_runs_are_refused(tmp_path):
     path = tmp_path / "run.ckpt"
-    first = make_run(epochs=1)
+    first = make_run()
     first.resume(path)
-    first.run(None)
+    first.run(lambda epoch: False)
     for other in (
         make_run(seed=1),
         make_run(batch=100),

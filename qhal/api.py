@@ -242,7 +242,8 @@ def train(
     Only for "sequential"
     ---------------------
     executor : name of an installed executor (see `qhal plugins`); the result is the same on each
-    epochs, starts, batch, final_batch, max_variables, coefficient_bits : see `qhal.training.sequential.Settings`
+    epochs, starts, batch, final_batch, max_variables, coefficient_bits : see
+        `qhal.training.sequential.Settings`
     max_oracle_calls, patience : see `qhal.training.run.Limits`
     validation : share of the training samples that are kept apart to choose the best epoch
         (default 0: the training samples choose)

@@ -169,8 +169,15 @@ def test_memory_does_not_grow_with_the_samples(tmp_path):
         spec = make_run().spec
         batches = Settings(epochs=1, batch=4096, final_batch=4096)
         run = Run(
-            spec, store, Watched(), Serial(), settings=batches, limits=Limits(), seed=0, class_names=("a", "b", "c"),
-        )  # fmt: skip
+            spec,
+            store,
+            Watched(),
+            Serial(),
+            settings=batches,
+            limits=Limits(),
+            seed=0,
+            class_names=("a", "b", "c"),
+        )
         tracemalloc.start()
         run.run(None)
         used = tracemalloc.get_traced_memory()[1]

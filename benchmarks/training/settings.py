@@ -1,0 +1,125 @@
+"""What all rows of a benchmark share: architecture, data, and what is done with a network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from straight_through import Net, accuracy, descend
+
+from qhal.api import plan_training
+from qhal.executors.serial import Serial
+from qhal.networks.training import TrainingPlan
+from qhal.oracle import Oracle
+from qhal.registry import get_oracle
+from qhal.training.blocks import network_of
+from qhal.training.run import Limits, Run, Trained
+from qhal.training.sequential import Settings
+from qhal.training.store import Store
+
+RATES = (0.003, 0.01, 0.03)
+
+Plan = Callable[[float], TrainingPlan]
+
+
+class Figures(NamedTuple):
+    """Accuracies of one run, and what it took."""
+
+    train: float
+    test: float
+    calls: int = 0
+    time_s: float = 0.0
+    num_variables: int = 0
+    history: tuple[Any, ...] = ()
+
+
+def planner(**architecture: Any) -> Plan:
+    """Plans by the gain of the hidden units, each made once."""
+    made: dict[float, TrainingPlan] = {}
+
+    def plan(gain: float) -> TrainingPlan:
+        if gain not in made:
+            made[gain] = plan_training(
+                **architecture, gain=gain, input_bits=4, seed=0, method="sequential"
+            )
+        return made[gain]
+
+    return plan
+
+
+def cim(**options: Any) -> Oracle:
+    """The oracle of most rows; runs of 100 steps do for problems of some 50 spins."""
+    return get_oracle("cim", num_steps=100, **options)
+
+
+def sequential(
+    plan: TrainingPlan, oracle: Oracle, seed: int, max_calls: int | None = None, **settings: Any
+) -> Figures:
+    """Sequential training on all training samples."""
+    data = plan.dataset
+    run = Run(
+        plan.spec,
+        Store(data.x_train, data.y_train),
+        oracle,
+        Serial(),
+        settings=Settings(**settings),
+        limits=Limits(max_oracle_calls=max_calls),
+        seed=seed,
+        class_names=data.class_names,
+    )
+    return figures_of(plan, run.run(None))
+
+
+def figures_of(plan: TrainingPlan, trained: Trained) -> Figures:
+    """Accuracies on all samples."""
+    data, network = plan.dataset, trained.network
+    return Figures(
+        network.accuracy(data.x_train, data.y_train),
+        network.accuracy(data.x_test, data.y_test),
+        trained.oracle_calls,
+        trained.total_time_s,
+        trained.num_variables,
+        trained.history,
+    )
+
+
+def tuned(plan: Plan, seed: int, gains: tuple[float, ...], *, quantised: bool) -> Figures:
+    """By gradients: the best epoch, learning rate and gain, by training accuracy."""
+    best = Figures(0.0, 0.0)
+    began = time.perf_counter()
+    for gain in gains:
+        for rate in RATES:
+            best = max(best, _descended(plan(gain), rate, seed, quantised), key=lambda f: f.train)
+    return best._replace(time_s=time.perf_counter() - began)
+
+
+def _descended(plan: TrainingPlan, rate: float, seed: int, quantised: bool) -> Figures:
+    torch.manual_seed(seed)
+    data, spec = plan.dataset, plan.spec
+    q, q_test = (
+        torch.tensor(spec.grid(x), dtype=torch.float32) for x in (data.x_train, data.x_test)
+    )
+    y, y_test = torch.tensor(data.y_train), torch.tensor(data.y_test)
+    net = Net(spec, q, quantised=quantised)
+    best = Figures(0.0, 0.0)
+    for _ in descend(net, q, y, rate, seed):
+        train = accuracy(net, q, y)
+        if train > best.train:
+            best = Figures(train, accuracy(net, q_test, y_test))
+            kept = net.parameters_()
+    if not quantised:
+        return best
+    # What counts is the network of whole numbers that everyone else gets.
+    network = network_of(spec, kept, data.class_names)
+    return Figures(
+        network.accuracy(data.x_train, data.y_train), network.accuracy(data.x_test, data.y_test)
+    )
+
+
+def spread(values: list[float]) -> str:
+    """Mean and standard deviation, in percent."""
+    deviation = np.std(values, ddof=1) if len(values) > 1 else 0.0
+    return f"{np.mean(values):.2%} ± {deviation:.2%}"

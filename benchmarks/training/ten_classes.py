@@ -6,7 +6,8 @@
 1-bit hidden and 2-bit output weights, 4-bit biases and inputs, hard-tanh. Every QUBO has at most
 550 variables and coefficients of 8 bits. The baselines run 40 epochs; the best of three learning
 rates (and of the scales of the hidden units that --baseline-gain names) and of their epochs is
-taken by training accuracy, as is the best epoch of sequential training. The test set is looked at once.
+taken by training accuracy, as is the best epoch of sequential training. The test set is looked at
+once.
 """
 
 from __future__ import annotations

@@ -1,0 +1,103 @@
+"""What the oracle adds: the same local models, blocks and judgement under different oracles.
+
+    python benchmarks/training/oracles.py [--seeds 3] [--plot F]
+
+Ten classes of Fashion-MNIST, 7x7 inputs, 32 units, 1-bit hidden and 2-bit output weights. All rows
+take 6 reads a call, of which the 4 lowest are judged by a true forward pass, and stop after the
+same number of calls. "bit flips" asks no model: its states differ from the present one in a random
+bit each, so it is plain search on the training loss with the same number of evaluations.
+Coefficients are rounded to 8 bits for all, but for the rows that say otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from settings import Figures, cim, planner, sequential, spread
+
+import qhal
+from qhal.registry import get_oracle
+
+
+class BitFlips(qhal.Oracle):
+    """States that differ from the present one in one random bit: plain search."""
+
+    info = qhal.OracleInfo(name="bit-flips", summary="one random bit", factory="", seeded=True)
+
+    def _sample(
+        self, qubo: qhal.Qubo, *, num_reads: int, seed: int, time_limit: Any, initial_states: Any
+    ) -> np.ndarray:
+        chosen = np.random.default_rng(seed).integers(0, qubo.num_variables, num_reads)
+        return np.eye(qubo.num_variables, dtype=np.int8)[chosen]
+
+
+ROWS: dict[str, tuple[Callable[[], qhal.Oracle], dict[str, Any]]] = {
+    "cim, 8 bits": (cim, {}),
+    "cim, 6 bits": (cim, {"coefficient_bits": 6}),
+    "cim, 4 bits": (cim, {"coefficient_bits": 4}),
+    "cim, double": (cim, {"coefficient_bits": None}),
+    "cim without descent, 8 bits": (lambda: cim(descent=False), {}),
+    "sa": (lambda: get_oracle("sa", num_sweeps=100), {}),
+    "tabu": (lambda: get_oracle("tabu"), {}),
+    "steepest-descent": (lambda: get_oracle("steepest-descent"), {}),
+    "random": (lambda: get_oracle("random"), {}),
+    "bit flips": (BitFlips, {"num_reads": 4}),
+}
+
+
+@click.command()
+@click.option("--seeds", default=3, show_default=True)
+@click.option("--epochs", default=24, show_default=True)
+@click.option("--calls", default=1400, show_default=True, help="At most, for each row.")
+@click.option("--only", multiple=True, metavar="TEXT", help="Only rows whose name holds TEXT.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write all figures as JSON.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Accuracy against oracle calls.")
+def main(
+    seeds: int, epochs: int, calls: int, only: tuple[str, ...], out: Path | None, plot: Path | None
+) -> None:
+    """Print the table."""
+    plan = planner(classes="all", hidden=32, weight_bits=(1, 2))(4.0)
+    found: dict[str, list[Figures]] = {}
+    for name, (make, settings) in ROWS.items():
+        if only and not any(text in name for text in only):
+            continue
+        for seed in range(seeds):
+            common = {"epochs": epochs, "batch": 2000, "final_batch": 16384} | settings
+            found.setdefault(name, []).append(sequential(plan, make(), seed, calls, **common))
+            Console(stderr=True).print(name, found[name][-1]._replace(history=()))
+            if out is not None:
+                out.write_text(json.dumps({k: [f._asdict() for f in v] for k, v in found.items()}))
+    table = Table("oracle", "test", "training", "calls", "time / s")
+    for name, runs in found.items():
+        means = (np.mean([run.calls for run in runs]), np.mean([run.time_s for run in runs]))
+        accuracies = (spread([run.test for run in runs]), spread([run.train for run in runs]))
+        table.add_row(name, *accuracies, *(f"{mean:.0f}" for mean in means))
+    Console(width=110).print(table)
+    if plot is not None:
+        draw(found, plot)
+
+
+def draw(found: dict[str, list[Figures]], path: Path) -> None:
+    """Training accuracy of the best network so far against oracle calls, first seed."""
+    from qhal.qcgd.plot import new_figure, save_figure
+
+    figure = new_figure((8.0, 5.0))
+    axis = figure.subplots()
+    for name, runs in found.items():
+        epochs = runs[0].history
+        calls = [epoch["oracle_calls"] for epoch in epochs]
+        axis.plot(calls, [epoch["best_accuracy"] for epoch in epochs], label=name)
+    axis.set(xlabel="oracle calls", ylabel="training accuracy", title="ten classes, 32 units")
+    axis.legend(fontsize="small")
+    save_figure(figure, str(path))
+
+
+if __name__ == "__main__":
+    main()

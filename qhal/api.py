@@ -37,13 +37,15 @@ class Defaults(NamedTuple):
     """What depends on the method of training; `hidden` units are those for several classes."""
 
     loss: str
+    loss_of_several: str
     gain: float
     hidden: int
 
 
 DEFAULTS = {
-    "joint": Defaults(loss="hinge", gain=1.0, hidden=0),
-    "sequential": Defaults(loss="softmax", gain=2.0, hidden=32),
+    "joint": Defaults(loss="hinge", loss_of_several="hinge", gain=1.0, hidden=0),
+    "sequential": Defaults(loss="softmax", loss_of_several="softmax", gain=2.0, hidden=32),
+    "hedging": Defaults(loss="hinge", loss_of_several="squared", gain=1.0, hidden=32),
 }
 # The methods of `train`, with the options that only they have.
 METHODS: Mapping[str, tuple[str, ...]] = {
@@ -59,6 +61,24 @@ METHODS: Mapping[str, tuple[str, ...]] = {
         "patience",
         "validation",
         "checkpoint",
+        "executor_options",
+    ),
+    "hedging": (
+        "epochs",
+        "bundle_size",
+        "bundles",
+        "replacement",
+        "hedging_rounds",
+        "rho",
+        "rho_rule",
+        "iterations",
+        "max_variables",
+        "coefficient_bits",
+        "max_oracle_calls",
+        "patience",
+        "validation",
+        "checkpoint",
+        "executor_options",
     ),
 }
 
@@ -179,10 +199,11 @@ def plan_training(
     dataset = load_dataset(os.fspath(data), classes=classes, image_size=image_size)
     usual = DEFAULTS[method]
     several = len(dataset.class_names) > 2
+    usual_loss = usual.loss_of_several if several else usual.loss
     spec = make_spec(
         dataset.x_train,
         as_activations(activation),
-        as_function("loss", usual.loss if loss is None else loss),
+        as_function("loss", usual_loss if loss is None else loss),
         hidden=(usual.hidden if several else 3) if hidden is None else hidden,
         outputs=len(dataset.class_names) if several else 1,
         weight_bits=weight_bits,
@@ -212,10 +233,11 @@ def train(
     ----------
     data : "fashion-mnist", "digits", the path of an .npz file or of a folder of idx files
     oracle, oracle_options, num_reads : as for `solve`
-    method : "joint" (default) or "sequential"
+    method : "joint" (default), "sequential" or "hedging"
         "joint": a few samples in one QCBO, solved by QCGD. "sequential": whole data sets, by QUBOs
         of machine size, one for each unit of the network at a time; see
-        `qhal.training.sequential`.
+        `qhal.training.sequential`. "hedging": whole data sets, by progressive hedging on bundles
+        of samples, each a QCBO of machine size; see `qhal.training.hedging`.
     time_limit : seconds for the whole of it
     callback : called after each QCGD round with a `RunState`, or after each pass over all units
         with an `Epoch`; returning False stops the run
@@ -228,28 +250,33 @@ def train(
     samples : training samples, equally many of each class (default 20 for "joint", else all)
     hidden : units of the hidden layer, or a sequence for several layers, 0 for none
         By default 3 for two classes; for more none for "joint", where so few units only harm, and
-        32 for "sequential".
+        32 for the others.
     weight_bits : 1 (default, +-1), "ternary", or up to 8; a sequence for each layer of weights
     bias_bits, input_bits : of each bias (default 4) and each input (default 3)
     activation, loss : names of plugins or objects; a sequence of activations for each hidden layer
-        The loss is "hinge" for "joint" and "softmax" for "sequential", unless given.
-    gain : by how much the arguments of hidden units are larger than order one (default 1 for
-        "joint", 2 for "sequential"); rounded to a power of two
+        Unless given, the loss is "hinge", or "softmax" for "sequential", or "squared" for "hedging"
+        of several classes, whose outputs then take no bits of their own.
+    gain : by how much the arguments of hidden units are larger than order one (default 1, but 2
+        for "sequential"); rounded to a power of two
     spline_order, spline_pieces, spline_knots : 0 or 1 (default), 4, "uniform" or "adaptive"
     seed : whole number; the same seed gives the same result with a seeded oracle
-    iterations : QCGD rounds of "joint", one oracle call each (default 10)
+    iterations : QCGD rounds of "joint", one oracle call each (default 10); of "hedging", for each
+        bundle in each round (default 3)
 
-    Only for "sequential"
-    ---------------------
+    Only for "sequential" and "hedging"
+    -----------------------------------
     executor : name of an installed executor (see `qhal plugins`); the result is the same on each
+    executor_options : keyword arguments of the executor's class, as the address of a cluster
     epochs, starts, batch, final_batch, max_variables, coefficient_bits : see
         `qhal.training.sequential.Settings`
+    epochs, bundle_size, bundles, replacement, hedging_rounds, rho, rho_rule, max_variables,
+    coefficient_bits : see `qhal.training.hedging.HedgingSettings`
     max_oracle_calls, patience : see `qhal.training.run.Limits`
     validation : share of the training samples that are kept apart to choose the best epoch
         (default 0: the training samples choose)
     checkpoint : path of a file
-        Replaced after each epoch. If it holds a run of the same data and settings, that run goes
-        on, bit for bit.
+        Replaced after each epoch, or round of hedging. If it holds a run of the same data and
+        settings, that run goes on, bit for bit.
 
     Raises
     ------
@@ -263,18 +290,20 @@ def train(
     for option in options:
         if option in architecture or option in own:
             continue
-        for other, names in METHODS.items():
-            if option in names:
-                raise InputError(f"{option} is an option of method {other!r}, not of {method!r}.")
+        others = [repr(other) for other, names in METHODS.items() if option in names]
+        if others:
+            raise InputError(
+                f"{option} is an option of method {' and '.join(others)}, not of {method!r}."
+            )
         raise InputError(
             f"train has no option {option!r}{did_you_mean(option, [*architecture, *own])}."
         )
     solver = make_oracle(oracle, oracle_options)
     arguments = {key: options.pop(key) for key in list(options) if key in architecture}
-    if method == "sequential":
-        from qhal.training.fitting import train_sequential
+    if method != "joint":
+        from qhal.training.fitting import train_hedging, train_sequential
 
-        found = train_sequential(
+        found = (train_hedging if method == "hedging" else train_sequential)(
             plan_training(data, method=method, **arguments),
             solver,
             executor,

@@ -185,18 +185,19 @@ def given(**options: Any) -> dict[str, Any]:
     return {key: value for key, value in options.items() if value is not None}
 
 
-def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
-    """``--set key=value`` options; a value is JSON (8, 0.5, true, null, [1, 2]) or else a string.
+def parse_settings(settings: Sequence[str], option: str = "--set") -> dict[str, Any]:
+    """``--set key=value`` options, or those of another `option`.
 
-    Raises `InputError` for anything else, and for a key that is given twice.
+    A value is JSON (8, 0.5, true, null, [1, 2]) or else a string. Raises `InputError` for anything
+    else, and for a key that is given twice.
     """
     options: dict[str, Any] = {}
     for setting in settings:
         key, equals, text = (part.strip() for part in setting.partition("="))
         if not equals or not key:
-            raise InputError(f"--set takes key=value, not {setting!r}.")
+            raise InputError(f"{option} takes key=value, not {setting!r}.")
         if key in options:
-            raise InputError(f"--set {key} is given twice.")
+            raise InputError(f"{option} {key} is given twice.")
         try:
             options[key] = json.loads(text, parse_constant=_no_constant)
         except (ValueError, RecursionError):

@@ -73,7 +73,7 @@ class PerLayer(click.ParamType):  # type: ignore[type-arg]
     type=PerLayer(click.IntRange(0)),
     metavar="N[,N..]",
     help="Units of each hidden layer; 0 for a linear classifier.  [default: 3 for two classes, "
-    "else 0; 32 if sequential]",
+    "else 0; 32 if not joint]",
 )
 @click.option(
     "--image-size",
@@ -108,15 +108,17 @@ class PerLayer(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--loss",
     metavar="NAME",
-    help="Of the margin (see: qhal plugins).  [hinge; softmax if sequential]",
+    help="Of the margin (see: qhal plugins).  [hinge; softmax if sequential; squared "
+    "if hedging of several classes]",
 )
 @click.option("--samples", type=click.IntRange(1), metavar="N", help="Train on N samples.")
 @click.option(
     "--method",
-    type=click.Choice(["joint", "sequential"]),
+    type=click.Choice(["joint", "hedging", "sequential"]),
     default="joint",
     show_default=True,
-    help="joint: a few samples as one problem; sequential: all of them, a unit at a time.",
+    help="joint: a few samples as one problem; hedging: bundles of samples that must agree; "
+    "sequential: all of them, a unit at a time.",
 )
 @click.option(
     "--executor",
@@ -125,8 +127,30 @@ class PerLayer(click.ParamType):  # type: ignore[type-arg]
     metavar="NAME",
     help="Where these run (see: qhal plugins).",
 )
+@click.option(
+    "--executor-set",
+    "executor_settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of the executor, as num_workers or address; repeatable.",
+)
 @IterationsOption
-@click.option("--epochs", type=click.IntRange(1), metavar="N", help="Passes over all units.  [30]")
+@click.option("--bundle-size", type=click.IntRange(1), metavar="N", help="Samples of one.  [16]")
+@click.option("--bundles", type=click.IntRange(1), metavar="N", help="Hedged at a time.  [8]")
+@click.option(
+    "--replacement", is_flag=True, default=None, help="Draw each bundle from all samples."
+)
+@click.option(
+    "--hedging-rounds", type=click.IntRange(1), metavar="N", help="For bundles to agree.  [6]"
+)
+@click.option("--rho", type=float, metavar="R", help="Weight of agreement.  [0.1]")
+@click.option("--rho-rule", type=click.Choice(["fixed", "balanced", "per-bit"]), help="[per-bit]")
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Passes over all units.  [30; 6 if hedging]",
+)
 @click.option(
     "--starts", type=click.IntRange(1), metavar="N", help="Start N times, keep the best.  [1]"
 )
@@ -167,7 +191,7 @@ class PerLayer(click.ParamType):  # type: ignore[type-arg]
     "checkpoint",
     type=FilePath,
     metavar="F",
-    help="Keep the run in F after each epoch, and go on from F if it is there.",
+    help="Keep the run in F after each epoch or round, and go on from F if it is there.",
 )
 @TimeLimitOption
 @click.option("--model", type=FilePath, metavar="OUT", help="Write the network to OUT.")
@@ -188,6 +212,7 @@ def train(
     report: Path | None,
     dry_run: bool,
     checkpoint: Path | None,
+    executor_settings: tuple[str, ...],
     **options: Any,
 ) -> int:
     """Train a network whose weights have few bits.
@@ -198,6 +223,7 @@ def train(
       qhal train --data digits --classes 3,8 --hidden 5 --oracle sa --set num_reads=50
       qhal train --hidden 4,3 --activation sign,relu --weight-bits 1,1,2 --dry-run
       qhal train --method sequential --classes all --hidden 32 --weight-bits 1,2 --resume run.ckpt
+      qhal train --method hedging --hidden 3 --bundle-size 16 --executor processes
     """
     check_outputs(
         inputs=[Path(options["data"])],
@@ -211,14 +237,16 @@ def train(
     oracle_options = parse_settings(settings)
     num_reads = oracle_options.pop("num_reads", None)
 
-    sequential = options["method"] == "sequential"
-    if sequential and report is not None:
-        raise InputError("sequential training has no --report; --plot draws its run.")
+    whole = options["method"] != "joint"
+    if whole and report is not None:
+        raise InputError(f"{options['method']} training has no --report; --plot draws its run.")
 
     from qhal.api import METHODS, plan_training
     from qhal.api import train as run
 
     chosen = given(num_reads=num_reads, seed=seed, checkpoint=checkpoint, **options)
+    if executor_settings:
+        chosen["executor_options"] = parse_settings(executor_settings, "--executor-set")
     if dry_run:
         extra = "num_reads executor time_limit".split()
         for option in (*extra, *(name for names in METHODS.values() for name in names)):
@@ -226,7 +254,7 @@ def train(
         document = plan_training(**chosen).to_json()
         output.result(document, facts(document))
         return 0
-    title, describe = "training", describe_epoch if sequential else describe_round
+    title, describe = "training", describe_epoch if whole else describe_round
     with output.warnings(), output.progress(title, _rounds(options), describe) as callback:
         result = run(oracle=oracle, oracle_options=oracle_options, callback=callback, **chosen)
     saved = [
@@ -242,8 +270,11 @@ def train(
 def _rounds(options: Mapping[str, Any]) -> int:
     """How many rounds or epochs the progress bar stands for."""
     from qhal.api import DEFAULT_ROUNDS
+    from qhal.training.hedging import HedgingSettings
     from qhal.training.sequential import Settings
 
     if options["method"] == "sequential":
         return int(options["epochs"] or Settings().epochs) * int(options["starts"] or 1)
+    if options["method"] == "hedging":
+        return int(options["epochs"] or HedgingSettings().epochs)
     return int(options["iterations"] or DEFAULT_ROUNDS)

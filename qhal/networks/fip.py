@@ -53,7 +53,7 @@ def encode_network(
     signs, shifts = spec.margins(y)
     if len(signs) != len(q) or not len(q):
         raise InputError(f"x has {len(q)} samples and y {len(signs)}: give as many, at least 1.")
-    return _Encoder(spec, layout or Layout(), deadline).encode(*distinct(q, signs, shifts))
+    return Encoder(spec, layout or Layout(), deadline).encode(*distinct(q, signs, shifts))
 
 
 def check_margins(spec: NetworkSpec) -> None:
@@ -74,7 +74,7 @@ def distinct(q: Ints, signs: Ints, shifts: Ints) -> tuple[Ints, Ints, Ints, Floa
     return q[first], signs[first], shifts[first], shares
 
 
-class _Encoder:
+class Encoder:
     """Adds variables and rows, layer by layer."""
 
     def __init__(self, spec: NetworkSpec, layout: Layout, deadline: float | None) -> None:
@@ -86,27 +86,32 @@ class _Encoder:
         self.counts = {"weights": len(self.names), "indicators": 0, "offsets": 0, "products": 0}
 
     def encode(self, q: Ints, signs: Ints, shifts: Ints, shares: FloatArray) -> EncodedNetwork:
+        """The problem over samples `q` of the given shares, all parameters being free."""
         spec = self.spec
         values, start = constants(q.ravel()), 0
         for k, layer in enumerate(spec.layers):
             self._check_time()
-            z = weighted_sums(values, layer, start, self._multiply)
+            z = weighted_sums(values, layer, start, self.multiply)
             start += layer.num_bits
             if k < len(spec.hidden):
-                values = self._units(z, self.splines.hidden[k], f"h{k}", len(q))
-        margins = z.moved(signs.ravel(), shifts.ravel())
-        weights = np.repeat(shares, spec.num_outputs)
-        if spec.loss.quadratic:
-            quadratic, linear, offset = self._squares(margins, weights)
-        else:
-            losses = self._units(margins, self.splines.loss, "loss", len(q))
-            n = len(self.names)
-            quadratic = sp.csr_array((n, n))
-            linear = losses.matrix(n).T @ weights
-            offset = float(weights @ losses.constant)
-        return EncodedNetwork(spec, self._problem(quadratic, linear, offset), dict(self.counts))
+                values = self.units(z, self.splines.hidden[k], f"h{k}", len(q))
+        objective = self.loss(z, signs, shifts, shares)
+        return EncodedNetwork(spec, self.problem(*objective), dict(self.counts))
 
-    def _multiply(self, left: Ints, right: Ints) -> Ints:
+    def loss(
+        self, z: Forms, signs: Ints, shifts: Ints, shares: FloatArray
+    ) -> tuple[sp.csr_array, FloatArray, float]:
+        """The mean loss of outputs `z`: quadratic and linear coefficients and offset."""
+        margins = z.moved(signs.ravel(), shifts.ravel())
+        weights = np.repeat(shares, self.spec.num_outputs)
+        if self.spec.loss.quadratic:
+            return self._squares(margins, weights)
+        losses = self.units(margins, self.splines.loss, "loss", len(shares))
+        n = len(self.names)
+        linear, offset = losses.matrix(n).T @ weights, float(weights @ losses.constant)
+        return sp.csr_array((n, n)), linear, offset
+
+    def multiply(self, left: Ints, right: Ints) -> Ints:
         """Helper bits for products of bits; equal products share one."""
         n = len(self.names)
         products, helper = np.unique(left * n + right, return_inverse=True)
@@ -123,7 +128,7 @@ class _Encoder:
             self.rows.add_products(left_bits, right_bits, columns)
         return np.asarray(columns[helper.reshape(left.shape)])
 
-    def _units(self, z: Forms, spline: GridSpline, part: str, samples: int) -> Forms:
+    def units(self, z: Forms, spline: GridSpline, part: str, samples: int) -> Forms:
         """Encode spline(z): forms that are linear in the new bits."""
         self._check_time()
         width = len(z) // samples
@@ -154,7 +159,8 @@ class _Encoder:
         self.counts[part] += len(names)
         return np.arange(start, start + len(names))
 
-    def _problem(self, quadratic: sp.csr_array, linear: FloatArray, offset: float) -> Qcbo:
+    def problem(self, quadratic: sp.csr_array, linear: FloatArray, offset: float) -> Qcbo:
+        """Everything added so far, as a problem."""
         n = len(self.names)
         return Qcbo(
             quadratic,

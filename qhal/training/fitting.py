@@ -1,10 +1,10 @@
-"""From a training plan to a trained network, sequentially."""
+"""From a training plan to a trained network, sequentially or by hedging."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from qhal.networks.spec import Ints
 from qhal.networks.training import TrainingPlan
 from qhal.oracle import Oracle
 from qhal.registry import get_executor
+from qhal.training.hedging import HedgingSettings
+from qhal.training.hedging_run import HedgingRun
 from qhal.training.result import SequentialResult
 from qhal.training.run import Callback, Limits, Run
 from qhal.training.sequential import Settings
@@ -28,8 +30,32 @@ def train_sequential(
     plan: TrainingPlan,
     oracle: Oracle,
     executor: str | Executor = "serial",
+    **options: Any,
+) -> SequentialResult:
+    """Train the network of `plan` on all samples (or, unless `whole`, on those of the plan).
+
+    See `qhal.train` for the parameters. The test set is only looked at afterwards.
+    """
+    return _train(plan, oracle, executor, "sequential", Run, Settings, **options)
+
+
+def train_hedging(
+    plan: TrainingPlan, oracle: Oracle, executor: str | Executor = "serial", **options: Any
+) -> SequentialResult:
+    """`train_sequential`, by progressive hedging instead; `settings` are `HedgingSettings`."""
+    return _train(plan, oracle, executor, "hedging", HedgingRun, HedgingSettings, **options)
+
+
+def _train(
+    plan: TrainingPlan,
+    oracle: Oracle,
+    executor: str | Executor,
+    method: str,
+    make_run: type[Run] | type[HedgingRun],
+    make_settings: type[Any],
     *,
     whole: bool = True,
+    executor_options: Mapping[str, Any] | None = None,
     num_reads: int | None = None,
     time_limit: float | None = None,
     max_oracle_calls: int | None = None,
@@ -39,23 +65,20 @@ def train_sequential(
     callback: Callback | None = None,
     **settings: Any,
 ) -> SequentialResult:
-    """Train the network of `plan` on all samples (or, unless `whole`, on those of the plan).
-
-    See `qhal.train` for the parameters. The test set is only looked at afterwards.
-    """
     data = plan.dataset
     chosen = np.arange(len(data.y_train)) if whole else plan.chosen
     fitted, kept = _split(chosen, validation, plan.seed)
     x, y = data.x_train, data.y_train
     if num_reads is not None:
         settings["num_reads"] = num_reads
-    with _running(executor) as runner, _shared(Store(x[fitted], y[fitted]), runner) as store:
-        run = Run(
+    own = Store(x[fitted], y[fitted])
+    with _running(executor, executor_options) as runner, _shared(own, runner) as store:
+        run = make_run(
             plan.spec,
             store,
             oracle,
             runner,
-            settings=Settings(**settings),
+            settings=make_settings(**settings),
             limits=Limits(
                 time_limit=time_limit, max_oracle_calls=max_oracle_calls, patience=patience
             ),
@@ -69,6 +92,7 @@ def train_sequential(
     network = trained.network
     return SequentialResult(
         trained=trained,
+        method=method,
         dataset=data,
         oracle=oracle,
         executor=runner.info.name,
@@ -79,9 +103,9 @@ def train_sequential(
 
 
 @contextmanager
-def _running(executor: str | Executor) -> Iterator[Executor]:
+def _running(executor: str | Executor, options: Mapping[str, Any] | None) -> Iterator[Executor]:
     """The executor; one that was named is closed in the end."""
-    runner = get_executor(executor)
+    runner = get_executor(executor, **(options or {}))
     try:
         yield runner
     finally:

@@ -21,7 +21,7 @@ def plot_sequential(result: SequentialResult, path: str) -> None:
     calls = [epoch["oracle_calls"] for epoch in epochs]
     history.plot(calls, [epoch["accuracy"] for epoch in epochs], color="tab:blue", alpha=0.5)
     history.plot(calls, [epoch["best_accuracy"] for epoch in epochs], color="tab:blue")
-    history.set(xlabel="oracle calls", ylabel="accuracy", title="sequential training")
+    history.set(xlabel="oracle calls", ylabel="accuracy", title=f"{result.method} training")
     losses = history.twinx()
     losses.plot(calls, [epoch["loss"] for epoch in epochs], color="tab:orange")
     losses.set_ylabel("loss", color="tab:orange")

@@ -1,4 +1,4 @@
-"""What sequential training of a data set returns."""
+"""What sequential training or hedging on a data set returns."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class SequentialResult:
     """A trained network with the run that found it; `to_json()` is ``qhal train --json``."""
 
     trained: Trained
+    method: str = "sequential"
     dataset: Dataset
     oracle: Oracle
     executor: str
@@ -40,8 +41,8 @@ class SequentialResult:
             "bits_per_parameter": spec.bits_per_parameter,
             "num_parameters": spec.num_parameters,
             "num_variables": run.num_variables,
-            "num_constraints": 0,
-            "method": "sequential",
+            "num_constraints": run.num_constraints,
+            "method": self.method,
             "epochs": len(run.history),
             "oracle": self.oracle.info.name,
             "oracle_options": dict(self.oracle.options),
@@ -71,4 +72,4 @@ class SequentialResult:
 
     def report(self, path: str) -> None:
         """There is no page for this method yet; raises `InputError`."""
-        raise InputError("sequential training has no report: leave it out, or ask for a plot.")
+        raise InputError(f"{self.method} training has no report: leave it out, or ask for a plot.")

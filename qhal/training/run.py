@@ -83,6 +83,7 @@ class Trained:
     network: Network
     stop_reason: StopReason | str
     num_variables: int
+    num_constraints: int = 0
     oracle_calls: int
     oracle_time_s: float
     total_time_s: float
@@ -90,7 +91,7 @@ class Trained:
     notes: Mapping[str, str]
 
 
-class _Stopped(Exception):
+class Stopped(Exception):
     """A limit was reached in the middle of an epoch."""
 
     def __init__(self, reason: StopReason) -> None:
@@ -142,7 +143,7 @@ class Run:
             reason = self._epochs(callback)
         except KeyboardInterrupt:
             reason = StopReason.INTERRUPTED
-        except _Stopped as stopped:
+        except Stopped as stopped:
             reason = stopped.reason
         except OracleError as error:
             if not self.history:
@@ -209,9 +210,9 @@ class Run:
             limits.max_oracle_calls is not None
             and self.state.books.calls >= limits.max_oracle_calls
         ):
-            raise _Stopped(StopReason.ORACLE_CALLS)
+            raise Stopped(StopReason.ORACLE_CALLS)
         if limits.time_limit is not None and self._elapsed() >= limits.time_limit:
-            raise _Stopped(StopReason.TIME_LIMIT)
+            raise Stopped(StopReason.TIME_LIMIT)
 
     def _elapsed(self) -> float:
         return self.earlier_s + time.perf_counter() - self.began
@@ -222,7 +223,9 @@ class Run:
         """Keep the run in the file at `path` after each epoch; go on from there if it holds one."""
         settings = asdict(self.settings)
         settings |= {"oracle": self.oracle.info.name, "oracle options": dict(self.oracle.options)}
-        self.checkpoint = Checkpoint(path, _fingerprint(self.job), settings | {"seed": self.seed})
+        self.checkpoint = Checkpoint(
+            path, fingerprint(self.job.spec, self.job.store), settings | {"seed": self.seed}
+        )
         snapshot = self.checkpoint.load()
         if snapshot is None:
             return
@@ -254,8 +257,8 @@ class Run:
 
     def _restore(self, snapshot: Snapshot) -> None:
         facts, arrays = snapshot.facts, snapshot.arrays
-        self.state.parameters = self._parameters(arrays, "present")
-        self.best = self._parameters(arrays, "best")
+        self.state.parameters = checked_parameters(self.spec, arrays, "present")
+        self.best = checked_parameters(self.spec, arrays, "best")
         if arrays["radii"].shape != self.state.radii.shape:
             raise ValueError("its blocks are not those of the network")
         self.state.radii = np.array(arrays["radii"], dtype=np.float64)
@@ -265,21 +268,22 @@ class Run:
         self.history = [Epoch(**epoch) for epoch in facts["history"]]
         self.earlier_s = float(facts["elapsed_s"])
 
-    def _parameters(self, arrays: Mapping[str, Any], name: str) -> Parameters:
-        parts = tuple(
-            np.array(arrays[f"{name}_{k}"], dtype=np.int64) for k in range(len(self.spec.layers))
-        )
-        for part, own, layer in zip(parts, self.state.parameters, self.spec.layers, strict=True):
-            if part.shape != own.shape or not np.isin(part[:, :-1], layer.weights.levels).all():
-                raise ValueError("its weights are not those of the network")
-            if not np.isin(part[:, -1], layer.biases.levels).all():
-                raise ValueError("its biases are not those of the network")
-        return parts
+
+def checked_parameters(spec: NetworkSpec, arrays: Mapping[str, Any], name: str) -> Parameters:
+    """Those that a checkpoint keeps under `name`; ValueError unless they are ones of `spec`."""
+    parts = tuple(np.array(arrays[f"{name}_{k}"], dtype=np.int64) for k in range(len(spec.layers)))
+    for part, layer in zip(parts, spec.layers, strict=True):
+        shape = (layer.outputs, layer.inputs + 1)
+        if part.shape != shape or not np.isin(part[:, :-1], layer.weights.levels).all():
+            raise ValueError("its weights are not those of the network")
+        if not np.isin(part[:, -1], layer.biases.levels).all():
+            raise ValueError("its biases are not those of the network")
+    return parts
 
 
-def _fingerprint(job: Job) -> str:
+def fingerprint(spec: NetworkSpec, store: Store) -> str:
     """A hash of the architecture and of a part of the samples."""
-    spec, (x, y) = job.spec, job.store.arrays
+    x, y = store.arrays
     digest = hashlib.sha256()
     rows = draw(len(y), YARDSTICK, np.random.default_rng(0))[0].indices()
     parts: tuple[npt.NDArray[Any], ...] = (spec.grid.low, spec.grid.high, x[rows], y[rows])

@@ -107,7 +107,7 @@ def test_a_large_problem_is_a_line_on_stderr(qhal, data, monkeypatch):
         ("--set sweeps=1", "oracle 'random' has no option 'sweeps'"),
         ("--activation hard-tan", "did you mean 'hard-tanh'?"),
         ("--loss hing", "did you mean 'hinge'?"),
-        ("--method hedging", "'hedging'"),
+        ("--method hedging --bundle-size 99", "bundle_size must be from 1 to"),
         ("--executor dask", "'dask'"),
         ("--weight-bits 9", "Invalid value for '--weight-bits'"),
         ("--weight-bits 1,x", "Invalid value for '--weight-bits'"),

@@ -92,7 +92,8 @@ class Solution:
     among samples that the oracle itself returned feasible; both None if there is none. `gap` is
     (objective - lower_bound) / max(1, |objective|), None without a bound. `certified` is true only
     if a proved bound meets the objective (or, for an infeasible problem, infeasibility is proved).
-    `assignment` has the problem's own labels and values: -1 and 1 for spins.
+    `assignment` has the problem's own labels and values: -1 and 1 for spins. `certificate` is the
+    proof behind `certified`, JSON that `qhal.qcgd.verifier` has confirmed and can confirm again.
     """
 
     status: Status
@@ -114,6 +115,7 @@ class Solution:
     history: tuple[Mapping[str, Any], ...] = ()
     info: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    certificate: Mapping[str, Any] | None = None
 
     @property
     def feasible(self) -> bool:

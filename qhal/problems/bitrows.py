@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -27,7 +26,7 @@ class BitRows:
 
     `pairs` (p, 2) are the bits i < j of the products. A row counts as met within `tolerance`, in
     its own units. One that is `whole` has whole coefficients and tolerance 0; an equality whose
-    side is then not whole cannot be met.
+    side is then not whole cannot be met. `numbers` (m,) are their places in the problem, or -1.
     """
 
     linear: sp.csr_array
@@ -35,12 +34,12 @@ class BitRows:
     pairs: npt.NDArray[np.intp]
     rhs: FloatArray
     equal: Mask
-    labels: tuple[Hashable, ...]
+    numbers: npt.NDArray[np.intp]
     tolerance: FloatArray
     whole: Mask
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.numbers)
 
     def __getitem__(self, chosen: npt.NDArray[np.intp]) -> BitRows:
         return BitRows(
@@ -49,7 +48,7 @@ class BitRows:
             self.pairs,
             self.rhs[chosen],
             self.equal[chosen],
-            tuple(self.labels[k] for k in chosen.tolist()),
+            self.numbers[chosen],
             self.tolerance[chosen],
             self.whole[chosen],
         )

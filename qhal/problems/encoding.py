@@ -7,8 +7,6 @@ bit u with the non-negative form 3u + xy - 2ux - 2uy (Rosenberg 1975), and the r
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
@@ -38,6 +36,7 @@ def encode(problem: Qcbo, source: Qcbo | None = None) -> BinaryProgram:
     forms, rows, helpers = _split(rows, low, high)
     rows, low, _, later = _open(rows)
     rows, misses, slacks = _with_slack(rows, low)
+    impossible = later if contradiction is None else contradiction
     objective = substitution.objective(problem)
     num_bits = int(rows.linear.shape[1])
     pairs = sp.coo_array(objective.pairs)
@@ -60,7 +59,9 @@ def encode(problem: Qcbo, source: Qcbo | None = None) -> BinaryProgram:
         slacks,
         misses,
         2 * forms.tolerance,
-        later if contradiction is None else contradiction,
+        rows.numbers,
+        forms.numbers,
+        None if impossible is None else problem.constraints.labels[impossible],
     )
 
 
@@ -87,16 +88,16 @@ def _over_bits(problem: Qcbo, substitution: Substitution) -> BitRows:
         over.pairs[~diagonal],
         signs * over.rhs,
         senses == "==",
-        constraints.labels,
+        np.arange(len(constraints)),
         problem.tolerances + problem.rounding + over.dropped,
         np.zeros(len(constraints), dtype=bool),
     )
 
 
-def _open(rows: BitRows) -> tuple[BitRows, FloatArray, FloatArray, Hashable]:
+def _open(rows: BitRows) -> tuple[BitRows, FloatArray, FloatArray, int | None]:
     """The rows that the range of their left-hand sides leaves open, and this range.
 
-    Also the label of the first row that it rules out, or None.
+    Also the number of the first row that it rules out, or None.
     """
     low, high = rows.extremes()
     fractional = rows.whole & rows.equal & (rows.rhs != np.round(rows.rhs))
@@ -105,7 +106,7 @@ def _open(rows: BitRows) -> tuple[BitRows, FloatArray, FloatArray, Hashable]:
     settled = (high <= rows.rhs + rows.tolerance) & (
         ~rows.equal | (rows.rhs - low <= rows.tolerance)
     )
-    first = rows.labels[int(np.argmax(impossible))] if impossible.any() else None
+    first = int(rows.numbers[np.argmax(impossible)]) if impossible.any() else None
     kept = np.flatnonzero(~impossible & ~settled)
     return rows[kept], low[kept], high[kept], first
 
@@ -149,7 +150,7 @@ def _split(
         pairs,
         np.append(sides, np.zeros(count)),
         np.ones(size, dtype=bool),
-        (*forms.labels, *(f"{x}*{y}" for x, y in helpers.tolist())),
+        np.append(forms.numbers, np.full(count, -1)),
         np.append(forms.tolerance, np.zeros(count)),
         np.append(forms.whole, np.ones(count, dtype=bool)),
     )
@@ -159,7 +160,7 @@ def _split(
         np.zeros((0, 2), dtype=np.intp),
         rest.rhs,
         rest.equal,
-        rest.labels,
+        rest.numbers,
         rest.tolerance,
         rest.whole,
     )
@@ -198,7 +199,7 @@ def _with_columns(rows: BitRows, slacks: list[Slack], rhs: FloatArray) -> BitRow
         rows.pairs,
         rhs,
         np.ones(len(rows), dtype=bool),
-        rows.labels,
+        rows.numbers,
         rows.tolerance,
         rows.whole,
     )

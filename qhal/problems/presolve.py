@@ -24,7 +24,7 @@ class Presolved:
 
     Every feasible assignment of it is one of `source`. `steps` lead from one to the other.
     `contradiction` is the label of a row that nothing can meet (then `problem` is `source`), and
-    `reason` a sentence on it.
+    `reason` a sentence on it; `conflict` are the numbers of one or two rows that say so.
     """
 
     source: Qcbo
@@ -32,6 +32,7 @@ class Presolved:
     steps: tuple[Step, ...] = ()
     contradiction: Hashable = None
     reason: str | None = None
+    conflict: tuple[int, ...] = ()
 
     @property
     def summary(self) -> dict[str, int]:
@@ -67,9 +68,9 @@ def presolve(problem: Qcbo) -> Presolved:
             if len(work.steps) == before:
                 break
     except Infeasible as error:
-        label = problem.constraints.labels[error.row]
+        label = problem.constraints.labels[error.rows[0]]
         reason = f"constraint {str(label)!r} cannot be met: {error}"
-        return Presolved(problem, problem, tuple(work.steps), label, reason)
+        return Presolved(problem, problem, tuple(work.steps), label, reason, error.rows)
     if not work.steps:
         return Presolved(problem, problem)
     return Presolved(problem, work.reduced(), tuple(work.steps))

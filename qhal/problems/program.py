@@ -100,6 +100,8 @@ class BinaryProgram:
         By how much the completed bits of a feasible assignment may still miss the row or form: 0
         for whole numbers. A row whose coefficients no common factor makes whole has a tolerance,
         and its slack, if it has one, is a grid.
+    row_origins : (m,); form_origins : (num_forms,)
+        The number of the encoded problem's row that each comes from, -1 for the forms of helpers.
     contradiction : label or None
         The label of a row that no assignment can meet.
     """
@@ -114,6 +116,8 @@ class BinaryProgram:
     slacks: tuple[Slack, ...]
     row_misses: FloatArray
     form_misses: FloatArray
+    row_origins: npt.NDArray[np.intp]
+    form_origins: npt.NDArray[np.intp]
     contradiction: Hashable
 
     @property

@@ -29,11 +29,11 @@ Step: TypeAlias = tuple[str | int, ...]
 
 
 class Infeasible(Exception):
-    """Nothing meets the `row` of that number; its text says why."""
+    """Nothing meets the `rows` of these numbers, one or two; its text says why."""
 
-    def __init__(self, row: int, why: str) -> None:
+    def __init__(self, why: str, *rows: int) -> None:
         super().__init__(why)
-        self.row = row
+        self.rows = rows
 
 
 class Reductions:
@@ -57,7 +57,7 @@ class Reductions:
             np.zeros((0, 2), dtype=np.intp),
             signs * constraints.rhs[self.numbers],
             senses == "==",
-            tuple(constraints.labels[k] for k in self.numbers.tolist()),
+            self.numbers,
             (problem.tolerances + problem.rounding)[self.numbers],
             np.zeros(m, dtype=bool),
         )
@@ -93,8 +93,8 @@ class Reductions:
         if missed.any():
             k = int(np.argmax(missed))
             raise Infeasible(
-                self._number(k),
                 "its coefficients have a common divisor that its side does not have.",
+                self._number(k),
             )
         for k in np.flatnonzero(chosen & (divisors > 1)).tolist():
             self.data[self.matrix.indptr[k] : self.matrix.indptr[k + 1]] /= divisors[k]
@@ -118,7 +118,7 @@ class Reductions:
         bad |= self.alive & self.equal & (most < self.side - self.slack)
         if bad.any():
             k = int(np.argmax(bad))
-            raise Infeasible(self._number(k), self._why(self._number(k)))
+            raise Infeasible(self._why(self._number(k)), self._number(k))
 
     def _why(self, row: int) -> str:
         """A sentence on the user's own row, which the present bounds rule out."""
@@ -242,7 +242,8 @@ class Reductions:
             if upper is not None and lower is not None and upper[0] < lower[0]:
                 other = lower[1] if upper[1] == k else upper[1]
                 name = str(self.problem.constraints.labels[self._number(other)])
-                raise Infeasible(self._number(k), f"it contradicts constraint {name!r}.")
+                text = f"it contradicts constraint {name!r}."
+                raise Infeasible(text, self._number(k), self._number(other))
             if not tighter:
                 kept = upper if bounds[0] > 0 else lower
                 assert kept is not None

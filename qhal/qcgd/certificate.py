@@ -11,6 +11,7 @@ import numpy as np
 from qhal.problems.arrays import FloatArray
 from qhal.problems.qcbo import Qcbo
 from qhal.problems.qubo import Qubo
+from qhal.qcgd.evidence import Proof
 from qhal.qcgd.lifting import Lifting
 from qhal.samples import Samples
 
@@ -78,16 +79,17 @@ def exceeds(bound: float | None, objective: float) -> bool:
 
 def proves_infeasible(
     lifting: Lifting, ask: Callable[[Qubo], Samples]
-) -> tuple[bool, Samples, Qubo]:
+) -> tuple[bool, Samples, Qubo, Proof | None]:
     """Ask an exact oracle for the least total violation; whether it is proved to be too much.
 
-    Also the samples and the QUBO whose they are.
+    Also the samples, the QUBO whose they are, and the proof.
     """
     multipliers = lifting.signed.astype(np.float64) / lifting.scale
     qubo = lifting.qubo(multipliers, with_objective=False)
     samples = ask(qubo)
     if samples.lower_bound is None:
-        return False, samples, qubo
+        return False, samples, qubo, None
+    proof = Proof(multipliers, samples.lower_bound, with_objective=False)
     unit = 1.0 if lifting.program.is_whole else 0.0
     bound = samples.lower_bound - rounding_margin(qubo, unit)
-    return bound > lifting.slop(multipliers), samples, qubo
+    return bound > lifting.slop(multipliers), samples, qubo, proof

@@ -8,10 +8,12 @@ from typing import Any
 
 from qhal.errors import InputError, OracleError, QhalError, UnsupportedError
 from qhal.oracle import ExactAnswer, Oracle, checked_seed
-from qhal.problems.qcbo import Qcbo
+from qhal.problems.qcbo import Qcbo, Values
 from qhal.qcgd.certificate import exceeds, meets
+from qhal.qcgd.evidence import Certificate, by_oracle, claim
 from qhal.qcgd.interrupt import Interrupt
 from qhal.qcgd.loop import Limits
+from qhal.qcgd.verifier import Refused, verify
 from qhal.samples import Solution, Status, StopReason
 
 GRACE_S = 5.0
@@ -35,7 +37,8 @@ def solve_directly(problem: Qcbo, oracle: Oracle, limits: Limits, seed: int | No
         )
     objective, violation = _checked(problem, oracle, answer)
     status = _status(problem, objective, answer)
-    proved = status in (Status.OPTIMAL, Status.INFEASIBLE)
+    certificate = _confirmed(problem, oracle, status, answer.values, objective, answer.lower_bound)
+    proved = certificate is not None
     reason = StopReason.INTERRUPTED if interrupt.requested else StopReason.TIME_LIMIT
     elapsed = time.perf_counter() - start
     return Solution(
@@ -45,6 +48,7 @@ def solve_directly(problem: Qcbo, oracle: Oracle, limits: Limits, seed: int | No
         raw_objective=objective,
         lower_bound=answer.lower_bound,
         certified=proved,
+        certificate=certificate,
         max_violation=violation,
         assignment={} if answer.values is None else problem.assignment(answer.values),
         iterations=1,
@@ -106,11 +110,17 @@ def certified(
         status = Status.INFEASIBLE
     elif meets(problem, solution.objective, bound):
         status = Status.OPTIMAL
+    values = solution.values() if solution.feasible else None
+    stated = answer.lower_bound
+    certificate = _confirmed(problem, oracle, status, values, solution.objective, stated)
+    if certificate is None and solution.feasible:
+        status = Status.FEASIBLE
     return replace(
         solution,
         status=status,
         lower_bound=bound,
-        certified=status in (Status.OPTIMAL, Status.INFEASIBLE),
+        certified=certificate is not None,
+        certificate=certificate,
         info={**solution.info, "certificate": record},
     )
 
@@ -141,6 +151,27 @@ def _checked(
         )
     violation = float(problem.max_violations(answer.values)[0])
     return float(problem.objectives(answer.values)[0]), violation
+
+
+def _confirmed(
+    problem: Qcbo,
+    oracle: Oracle,
+    status: Status,
+    values: Values | None,
+    objective: float | None,
+    bound: float | None,
+) -> Certificate | None:
+    """The certificate of a `status` that `oracle` proved, None if it did not."""
+    if status not in (Status.OPTIMAL, Status.INFEASIBLE):
+        return None
+    what = "optimal" if status is Status.OPTIMAL else "infeasible"
+    evidence = by_oracle(oracle.info.name, bound)
+    certificate = claim(evidence, problem, what, values, objective, bound)
+    try:
+        verify(problem, certificate)
+    except Refused:
+        return None
+    return certificate
 
 
 def _status(problem: Qcbo, objective: float | None, answer: ExactAnswer) -> Status:

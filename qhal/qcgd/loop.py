@@ -22,12 +22,14 @@ from qhal.problems.qubo import Qubo
 from qhal.qcgd.caller import Caller
 from qhal.qcgd.certificate import exceeds, meets, proved_bound, proves_infeasible
 from qhal.qcgd.checkpoint import Checkpoint, Snapshot, fingerprint
+from qhal.qcgd.evidence import Certificate, Proof, by_contradiction, by_multipliers, claim
 from qhal.qcgd.harvest import Harvest, Observer
 from qhal.qcgd.interrupt import Interrupt
 from qhal.qcgd.lifting import Atoms, Lifting, dynamic_range_bits
 from qhal.qcgd.reduction import STATES, Reduction, reduction
 from qhal.qcgd.rules import make_rule
-from qhal.samples import Solution, Status, StopReason
+from qhal.qcgd.verifier import Refused, verify
+from qhal.samples import Samples, Solution, Status, StopReason
 
 DEFAULT_ITERATIONS = 50
 
@@ -125,6 +127,7 @@ class Run:
         reads = None if num_reads is None else checked_num_reads(num_reads)
         self.settings = {"method": method, "num_reads": reads, "polish": polish}
         self.lower_bound: float | None = None
+        self.proof: Proof | None = None
         self.infeasible = False
         self.caller = Caller(oracle, self.seed, self.deadline, self.interrupt)
         self.checkpoint: Checkpoint | None = None
@@ -213,7 +216,7 @@ class Run:
         )
         if part is None:
             bound = proved_bound(self.lifting, qubo, self.rule.multipliers, samples)
-            self._raise_bound(bound)
+            self._raise_bound(bound, samples)
             return samples.states, dynamic_range_bits(asked)
         return part.whole(samples.states), dynamic_range_bits(asked)
 
@@ -246,7 +249,8 @@ class Run:
         affordable = self.limits.max_oracle_calls != 1
         nothing = self.harvest.best.objective is None
         if nothing and affordable and self.oracle.info.exact and self.caller.calls == 1:
-            self.infeasible, samples, qubo = proves_infeasible(self.lifting, self.caller.ask)
+            self.infeasible, samples, qubo, proof = proves_infeasible(self.lifting, self.caller.ask)
+            self.proof = proof if self.infeasible else self.proof
             self.harvest.take(samples.states, qubo)
             return StopReason.PROVED if self.infeasible else None
         return None
@@ -277,6 +281,7 @@ class Run:
             "seed": self.seed,
             "lower_bound": self.lower_bound,
             "infeasible": self.infeasible,
+            "proof": None if self.proof is None else [self.proof.stated, self.proof.with_objective],
             "calls": self.caller.calls,
             "oracle_time_s": self.caller.time_s,
             "elapsed_s": self._elapsed(),
@@ -285,7 +290,8 @@ class Run:
         incumbents, arrays = self.harvest.state()
         rule = {f"rule{name}": array for name, array in self.rule.state().items()}
         try:
-            self.checkpoint.save(Snapshot(facts | incumbents, arrays | rule))
+            proof = {} if self.proof is None else {"proof": self.proof.multipliers}
+            self.checkpoint.save(Snapshot(facts | incumbents, arrays | rule | proof))
         except OSError as error:
             self.notes["checkpoint"] = f"the checkpoint was not written: {error.strerror or error}."
 
@@ -302,6 +308,12 @@ class Run:
         bound = facts["lower_bound"]
         self.lower_bound = None if bound is None else float(bound)
         self.infeasible = bool(facts["infeasible"])
+        if facts["proof"] is not None:
+            stated, with_objective = facts["proof"]
+            multipliers = snapshot.arrays["proof"].astype(np.float64)
+            if multipliers.shape != (self.lifting.num_multipliers,):
+                raise ValueError("its proof does not fit")
+            self.proof = Proof(multipliers, float(stated), bool(with_objective))
         self.earlier_s = float(facts["elapsed_s"])
         self.history = [RunState(**state) for state in facts["history"]]
         self.harvest.restore(facts, snapshot.arrays)
@@ -317,9 +329,38 @@ class Run:
             }
         )
 
-    def _raise_bound(self, bound: float | None) -> None:
-        if bound is not None and (self.lower_bound is None or bound > self.lower_bound):
+    def _raise_bound(self, bound: float | None, samples: Samples) -> None:
+        stated = samples.lower_bound
+        if bound is None or stated is None:
+            return
+        if self.lower_bound is None or bound > self.lower_bound:
             self.lower_bound = bound
+            self.proof = Proof(self.rule.multipliers.copy(), stated, with_objective=True)
+
+    def _confirmed(self) -> Certificate | None:
+        """The certificate of what is proved, once the independent verifier confirms it.
+
+        If it does not, nothing is claimed.
+        """
+        best, row = self.harvest.best, self.notes.get("contradiction")
+        if not self.infeasible and not meets(self.problem, best.objective, self.lower_bound):
+            return None
+        if row is not None:
+            evidence = by_contradiction(self.presolved, row)
+        elif self.proof is not None:
+            name = self.oracle.info.name
+            evidence = by_multipliers(self.presolved, self.lifting, self.proof, name)
+        else:
+            return None
+        what = "infeasible" if self.infeasible else "optimal"
+        bound = None if self.infeasible else self.lower_bound
+        certificate = claim(evidence, self.problem, what, best.values, best.objective, bound)
+        try:
+            verify(self.problem, certificate)
+        except Refused as refusal:
+            self.notes["refused"] = f"the proof was not confirmed: {refusal}"
+            return None
+        return certificate
 
     def _record(self, range_bits: float, lowest_energy: float, atoms: Atoms) -> RunState:
         rows = np.abs(atoms.residuals[:, : len(self.program.rhs)])
@@ -341,8 +382,9 @@ class Run:
 
     def _solution(self, reason: StopReason) -> Solution:
         best, nearest = self.harvest.best, self.harvest.nearest
-        certified = self.infeasible or meets(self.problem, best.objective, self.lower_bound)
-        if self.infeasible:
+        certificate = self._confirmed()
+        certified = certificate is not None
+        if certified and self.infeasible:
             status = Status.INFEASIBLE
         elif best.objective is None:
             status = Status.NO_FEASIBLE_SOLUTION_FOUND
@@ -357,6 +399,7 @@ class Run:
             raw_objective=self.harvest.raw.objective,
             lower_bound=self.lower_bound,
             certified=certified,
+            certificate=certificate,
             max_violation=violation,
             assignment={} if values is None else self.problem.assignment(values),
             iterations=len(self.history),

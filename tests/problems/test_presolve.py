@@ -71,15 +71,22 @@ def check(problem: Qcbo) -> None:
     assert again.contradiction is None
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(tight_qcbos())
 def test_the_optimum_and_feasibility_stay(problem: Qcbo) -> None:
     check(problem)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(qcbos())
 def test_they_stay_with_every_kind_of_row(problem: Qcbo) -> None:
+    check(problem)
+
+
+@pytest.mark.slow
+@settings(max_examples=4000)
+@given(st.one_of(qcbos(), tight_qcbos()))
+def test_they_stay_in_thousands_of_problems(problem: Qcbo) -> None:
     check(problem)
 
 

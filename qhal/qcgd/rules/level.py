@@ -14,6 +14,7 @@ from qhal.qcgd.lifting import Atoms, Lifting
 from qhal.qcgd.rules.rule import Rule
 
 START = 3.0
+LEAST_START = 0.25
 DELTA = 0.3
 MAX_DELTA_GROWTH = 64.0
 DECAY = 0.97
@@ -31,7 +32,8 @@ class Level(Rule):
 
     With an exact oracle every cut is lifted all the way and nothing decays, so the minimum energy
     climbs to the optimum; with a heuristic one, half the way, and unneeded multipliers shrink.
-    It starts from a penalty: each squared row, at its typical size, weighs three objective flips.
+    It starts from a penalty: each squared row, at its typical size, weighs three objective flips,
+    and at one bit's coefficient at least a quarter, as long rows would begin far too weak.
     """
 
     warm_share = WARM_SHARE
@@ -39,9 +41,10 @@ class Level(Rule):
     growing = ("_objectives", "_residuals")
 
     def __init__(self, lifting: Lifting, exact: bool) -> None:
-        self.multipliers: FloatArray = START * lifting.signed / lifting.residual_scales
         self._signed = lifting.signed
         self._units = lifting.residual_units
+        scales = np.minimum(lifting.residual_scales, START / LEAST_START * self._units)
+        self.multipliers: FloatArray = START * lifting.signed / scales
         self._theta, self._decay = (1.0, 1.0) if exact else (THETA, DECAY)
         self._exact = exact
         self._delta = DELTA
@@ -55,7 +58,7 @@ class Level(Rule):
         """Add cuts, adapt delta, project."""
         self._round += 1
         energies = atoms.energies(self.multipliers)
-        level = self._upper(energies, upper)
+        level = self._upper(energies, upper, self._flips_missing(atoms))
         self._stalled = 0 if level < self._best_upper and upper is not None else self._stalled + 1
         if upper is not None:
             self._best_upper = min(self._best_upper, upper)
@@ -65,15 +68,24 @@ class Level(Rule):
         self._add_cuts(atoms, energies, level + self._delta)
         self.multipliers = self._project(start, level + self._delta)
 
-    def _upper(self, energies: FloatArray, upper: float | None) -> float:
-        """The best feasible objective, or a ramp above the lowest energy while there is none."""
+    def _flips_missing(self, atoms: Atoms) -> float:
+        """About how many bits the lowest sample is from meeting its worst row; at least 1."""
+        m = int((~self._signed).sum())
+        off = np.abs(atoms.residuals[0, :m]) / self._units[:m]
+        return max(1.0, float(off.max(initial=0.0)))
+
+    def _upper(self, energies: FloatArray, upper: float | None, flips: float) -> float:
+        """The best feasible objective, or a ramp above the lowest energy while there is none.
+
+        Each of the `flips` to a feasible state is worth about one unit.
+        """
         if upper is not None:
             return upper
         lowest = float(energies.min())
         if len(self._objectives):
             cuts = self._objectives + self._residuals @ self.multipliers
             lowest = max(lowest, float(cuts.min()))
-        return lowest + RAMP ** min(self._round, 20)
+        return lowest + flips * RAMP ** min(self._round, 20)
 
     def _adapt(self, feasible_share: float) -> FloatArray:
         """Raise the level if feasible states are rare, else relax the multipliers."""

@@ -18,8 +18,9 @@ def draw(raw: dict[str, Any], folder: Path) -> None:
     """Draw what `raw` holds results for."""
     if raw.get("time-gap"):
         _time_against_gap(raw["time-gap"], folder / "cim_time_gap.png")
-    if raw.get("tts"):
-        _times_to_solution(raw["tts"], folder / "cim_tts.png")
+    graphs = {key.removeprefix("tts-"): rows for key, rows in raw.items() if key[:4] == "tts-"}
+    if any(graphs.values()):
+        _times_to_solution({g: rows for g, rows in graphs.items() if rows}, folder / "cim_tts.png")
     if raw.get("precision"):
         _precision(raw["precision"], folder / "cim_precision.png")
 

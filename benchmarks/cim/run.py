@@ -6,8 +6,9 @@ Peers (`peers.txt` beside this file) that cannot be imported are reported as abs
 section run in the same process, in turn, and times are CPU times unless said, because the machine
 may be shared: read the ratios. Every peer is measured at its defaults and at the best of six
 settings; six settings of ours, as many, compete on the same tuning instances for as long. The
-tables are printed; the folder `out` gets `results.json` and the plots. `--quick` leaves out the
-tuning, most instances and most repeats.
+tables are printed; the folder `out` gets `results.json` and the plots. A section run again, by
+`--only`, replaces its part of what is there; settings tuned once are used again. `--quick` leaves
+out the tuning, most instances and most repeats.
 """
 
 from __future__ import annotations
@@ -64,19 +65,26 @@ def main(quick: bool, gset: Path, out: Path, only: tuple[str, ...]) -> None:
     if not gset.is_dir():
         console.print(f"[yellow]No folder {gset}: everything on Gset graphs is skipped.[/yellow]")
     lab = Lab(console, present, gset, quick)
-    raw = {
-        "quick": quick,
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "results.json"
+    raw = json.loads(file.read_text()) if file.exists() else {}
+    raw |= {
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in DISTRIBUTIONS},
         "settings_tried": len(OURS.settings),
     }
-    out.mkdir(parents=True, exist_ok=True)
+    lab.tuned.update({tuple(k.split(" on ")): s for k, s in raw.get("tuned", {}).items()})
     for name in only or SECTIONS:
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         raw[name] = SECTIONS[name](lab)
-        console.print(f"{name}: {time.perf_counter() - start:.0f} s\n", style="dim")
+        seconds = {"quick": quick, "wall_s": time.perf_counter() - start}
+        seconds["cpu_s"] = time.process_time() - cpu
+        console.print(
+            f"{name}: {seconds['cpu_s']:.0f} CPU s, {seconds['wall_s']:.0f} s\n", style="dim"
+        )
+        raw["sections"] = raw.get("sections", {}) | {name: seconds}
         raw["tuned"] = {f"{solver} on {family}": s for (solver, family), s in lab.tuned.items()}
-        (out / "results.json").write_text(json.dumps(raw, indent=1, default=float))
+        file.write_text(json.dumps(raw, indent=1, default=float))
         draw(raw, out)
     console.print(f"Raw results and plots are in {out}.")
 

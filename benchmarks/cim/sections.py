@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import dimod
@@ -30,54 +31,51 @@ from rich.table import Table
 from qhal.problems.qubo import Qubo
 
 
-def times_to_solution(lab: Lab) -> Any:
-    """TTS99 on G1, G6 and G11."""
-    raw = {}
-    for name in ("G1",) if lab.quick else ("G1", "G6", "G11"):
-        instance = lab.graph(name)
-        if instance is None or instance.best is None:
-            continue
-        contenders = lab.contenders(instance.family, [OURS, OURS_SCIPY, *lab.peers])
-        done = interleave(
-            instance,
-            contenders,
-            repeats=3 if lab.quick else 5,
-            call_s=0.5,
-            budget_s=0.8 if lab.quick else 2.0,
+def times_to_solution(lab: Lab, name: str) -> Any:
+    """TTS99 on one graph."""
+    instance = lab.graph(name)
+    if instance is None or instance.best is None:
+        return []
+    contenders = lab.contenders(instance.family, [OURS, OURS_SCIPY, *lab.peers])
+    done = interleave(
+        instance,
+        contenders,
+        repeats=3 if lab.quick else 5,
+        call_s=0.5,
+        budget_s=0.8 if lab.quick else 2.0,
+    )
+    results = {c.name: time_to_solution(c, instance.best) for c in done}
+    _more_until(results, done, instance, enough=10, budget_s=3.0 if lab.quick else 12.0)
+    table = Table(
+        "solver", "setting", "hits / runs", "time per run / ms", "TTS99 / s",
+        "against qhal-cim, default", "against its scipy fallback",
+        title=f"TTS99 on {name}; ratios: median (quartiles)",
+    )  # fmt: skip
+    ours, slow = results["qhal-cim, default"], results["qhal-cim, scipy, default"]
+    for contender in sorted(done, key=lambda c: results[c.name].seconds):
+        result = results[contender.name]
+        table.add_row(
+            contender.solver.name,
+            setting_of(contender),
+            f"{result.hits} / {result.runs}",
+            f"{np.median(contender.cpu_per_read) * 1e3:.3g}",
+            f"{'> ' * result.is_bound}{result.seconds:.3g}",
+            ratio(result, ours),
+            ratio(result, slow),
         )
-        results = {c.name: time_to_solution(c, instance.best) for c in done}
-        _more_until(results, done, instance, enough=10, budget_s=3.0 if lab.quick else 12.0)
-        table = Table(
-            "solver", "setting", "hits / runs", "time per run / ms", "TTS99 / s",
-            "against qhal-cim, default", "against its scipy fallback",
-            title=f"TTS99 on {name}; ratios: median (quartiles)",
-        )  # fmt: skip
-        ours, slow = results["qhal-cim, default"], results["qhal-cim, scipy, default"]
-        for contender in sorted(done, key=lambda c: results[c.name].seconds):
-            result = results[contender.name]
-            table.add_row(
-                contender.solver.name,
-                setting_of(contender),
-                f"{result.hits} / {result.runs}",
-                f"{np.median(contender.cpu_per_read) * 1e3:.3g}",
-                f"{'> ' * result.is_bound}{result.seconds:.3g}",
-                ratio(result, ours),
-                ratio(result, slow),
-            )
-        for contender in contenders:
-            if contender.error:
-                table.add_row(contender.solver.name, setting_of(contender), "", "", contender.error)
-        lab.console.print(table)
-        raw[name] = [
-            c.as_dict(instance.best)
-            | {
-                "tts_s": results[c.name].seconds,
-                "tts_is_bound": results[c.name].is_bound,
-                "tts_quartiles_s": quartiles(results[c.name].resampled),
-            }
-            for c in done
-        ]
-    return raw
+    for contender in contenders:
+        if contender.error:
+            table.add_row(contender.solver.name, setting_of(contender), "", "", contender.error)
+    lab.console.print(table)
+    return [
+        c.as_dict(instance.best)
+        | {
+            "tts_s": results[c.name].seconds,
+            "tts_is_bound": results[c.name].is_bound,
+            "tts_quartiles_s": quartiles(results[c.name].resampled),
+        }
+        for c in done
+    ]
 
 
 def _more_until(
@@ -413,7 +411,9 @@ SECTIONS: dict[str, Callable[[Lab], Any]] = {
     "overhead": overhead,
     "small": small_problems,
     "precision": precision,
-    "tts": times_to_solution,
+    "tts-G1": partial(times_to_solution, name="G1"),
+    "tts-G6": partial(times_to_solution, name="G6"),
+    "tts-G11": partial(times_to_solution, name="G11"),
     "twentieth": twentieth_of_annealing,
     "g22": g22_within_five_seconds,
     "sk2000": dense_glass,

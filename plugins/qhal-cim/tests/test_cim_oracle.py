@@ -120,6 +120,40 @@ def test_corners_give_valid_samples_without_warnings(corner, options, num_reads)
         assert samples.first[1] == pytest.approx(least(qubo), rel=1e-9)
 
 
+@st.composite
+def hostile_qubos(draw):
+    """Blocks that do not touch, some empty, coefficients of any size, one of them huge."""
+    sizes = draw(st.lists(st.integers(0, 5), max_size=4))
+    n = sum(sizes)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    block = np.repeat(np.arange(len(sizes)), sizes)
+    low, high = sorted(draw(st.tuples(st.integers(-300, 300), st.integers(-300, 300))))
+    matrix = np.triu(rng.normal(size=(n, n)) * 10.0 ** rng.integers(low, high + 1, (n, n)))
+    matrix *= block[:, np.newaxis] == block
+    matrix[rng.random((n, n)) < draw(st.sampled_from([0.0, 0.5, 1.0]))] = 0
+    if n and draw(st.booleans()):
+        matrix[0, n - 1] = draw(st.sampled_from([1e300, -1e300]))
+    return qhal.Qubo(matrix if draw(st.booleans()) else sp.csr_array(matrix))
+
+
+@pytest.mark.parametrize("kernel", ["numba", "numpy"])
+@given(hostile_qubos(), st.integers(1, 20), st.integers(0, 2**32 - 1))
+def test_fuzzed_problems_and_twin_states(kernel, qubo, num_reads, seed):
+    n = qubo.num_variables
+    twins = np.repeat(np.random.default_rng(seed).integers(0, 2, (2, n)), 3, axis=0)
+    for options in ({}, {"coefficient_bits": 6}, {"fields": "ancilla", "descent": False}):
+        oracle = Cim(num_steps=15, kernel=kernel, **options)
+        one, two = (
+            oracle.sample(qubo, num_reads=num_reads, seed=seed, initial_states=twins)
+            for _ in range(2)
+        )
+        assert (one.states == two.states).all()
+        assert one.states.shape == (num_reads, n)
+        assert np.isfinite(one.energies).all()
+        if oracle.descent:
+            assert one.energies[0] <= qubo.energies(twins).min()
+
+
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("density", [0.02, 1.0])
 def test_seeds(options, density):
@@ -131,10 +165,12 @@ def test_seeds(options, density):
     assert not (one.states == other.states).all()
 
 
-def test_same_samples_in_another_process_with_other_threads():
+@pytest.mark.parametrize("density", [0.03, 1.0])
+def test_same_samples_in_another_process_with_other_threads(density):
     code = (
-        "import numpy as np, qhal; from qhal_cim import Cim;"
-        "q = qhal.Qubo(np.triu(np.random.default_rng(5).normal(size=(150, 150))));"
+        "import numpy as np, qhal; from qhal_cim import Cim; rng = np.random.default_rng(5);"
+        f"kept = rng.random((150, 150)) < {density};"
+        "q = qhal.Qubo(np.triu(kept * rng.normal(size=(150, 150))));"
         "s = Cim(num_steps=60).sample(q, num_reads=30, seed=11);"
         "import json; print(json.dumps([s.states.tolist(), s.energies.tolist()]))"
     )

@@ -41,7 +41,7 @@ class QuadraticForm:
     @property
     def is_dense(self) -> bool:
         """Whether `matrix` is an ndarray."""
-        return not sp.issparse(self.matrix)
+        return isinstance(self.matrix, np.ndarray)
 
     @property
     def num_entries(self) -> int:
@@ -185,7 +185,7 @@ class Forces:
     @property
     def is_dense(self) -> bool:
         """Whether `matrix` is an ndarray."""
-        return not sp.issparse(self.matrix)
+        return isinstance(self.matrix, np.ndarray)
 
 
 def _row_norms(form: QuadraticForm) -> np.ndarray:

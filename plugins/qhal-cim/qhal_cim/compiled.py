@@ -198,6 +198,95 @@ def advance_dense(
             record_dense(matrix, field, weight, x, 0, num_cac, best, best_energy)
 
 
+_UNIFORM = f"{_INT}, {_INT}, {_INT}, {_VEC}, int64"
+
+
+@njit(inline="always", fastmath=True)
+def _signed_sum(start, middle, stop, indices, grid, out):
+    """out = Σ grid rows of indices[start:middle] - Σ of those of indices[middle:stop]."""
+    for w in range(out.size):
+        out[w] = 0
+    fours = start + (middle - start) // 4 * 4
+    for k in range(start, fours, 4):
+        a, b = grid[indices[k]], grid[indices[k + 1]]
+        c, d = grid[indices[k + 2]], grid[indices[k + 3]]
+        for w in range(out.size):
+            out[w] = np.int16(out[w] + a[w] + b[w] + c[w] + d[w])
+    for k in range(fours, middle):
+        a = grid[indices[k]]
+        for w in range(out.size):
+            out[w] = np.int16(out[w] + a[w])
+    fours = middle + (stop - middle) // 4 * 4
+    for k in range(middle, fours, 4):
+        a, b = grid[indices[k]], grid[indices[k + 1]]
+        c, d = grid[indices[k + 2]], grid[indices[k + 3]]
+        for w in range(out.size):
+            out[w] = np.int16(out[w] - a[w] - b[w] - c[w] - d[w])
+    for k in range(fours, stop):
+        a = grid[indices[k]]
+        for w in range(out.size):
+            out[w] = np.int16(out[w] - a[w])
+
+
+@njit(f"void({_UNIFORM}, {_BEST})", fastmath=True, cache=True)
+def record_uniform(
+    indptr, middles, indices, sizes, levels, field, weight, x, first, last, best, best_energy
+):
+    """As `record_sparse`, for `advance_uniform`."""
+    n, count = x.shape[0], last - first
+    signs = np.empty((n, count), np.int16)
+    for i in range(n):
+        for w in range(count):
+            signs[i, w] = 1 if x[i, first + w] > 0 else -1
+    energies = np.zeros(count)
+    sums = np.empty(count, np.int16)
+    for i in range(n):
+        _signed_sum(indptr[i], middles[i], indptr[i + 1], indices, signs, sums)
+        for w in range(count):
+            force = sizes[i] * _f32(sums[w]) + _f32(2) * field[i]
+            energies[w] -= 0.5 * weight[i] * signs[i, w] * force
+    _keep(signs, energies, first, best, best_energy)
+
+
+@njit(inline="always", fastmath=True)
+def _to_grid(x, scale, out):
+    for w in range(out.size):
+        out[w] = np.int16(np.int32(x[w] * scale[w] + _f32(32768.5)) - 32768)
+
+
+@njit(f"void({_UNIFORM}, {_STATE}, {_LOOK})", fastmath=True, cache=True)
+def advance_uniform(
+    indptr, middles, indices, sizes, levels, field, amplitude, x, y, num_cac, pump, constants,
+    until_look, look, weight, best, best_energy,
+):  # fmt: skip
+    """As `advance_sparse`, where the couplings of each row i are ±sizes[i], positive ones first.
+
+    What rows see of each other are whole numbers up to `levels`, small enough to be added as 16-bit
+    integers: half the memory to move, and nothing to multiply.
+    """
+    n, columns = x.shape
+    force, sums = np.empty(columns, np.float32), np.empty(columns, np.int16)
+    scale, unit = np.empty(columns, np.float32), np.empty(columns, np.float32)
+    for w in range(columns):
+        scale[w] = levels / constants[4, w]
+        unit[w] = constants[4, w] / levels
+    grid = np.empty((n, columns), np.int16)
+    for i in range(n):
+        _to_grid(x[i], scale, grid[i])
+    for t in range(pump.shape[0]):
+        for i in range(n):
+            _signed_sum(indptr[i], middles[i], indptr[i + 1], indices, grid, sums)
+            for w in range(columns):
+                force[w] = field[i] * amplitude[w] + sizes[i] * unit[w] * _f32(sums[w])
+            _update(x[i], y[i], force, num_cac, pump[t], constants)
+            _to_grid(x[i], scale, grid[i])
+        if num_cac > 0 and (t + 1 - until_look) % look == 0:
+            record_uniform(
+                indptr, middles, indices, sizes, levels, field, weight, x, 0, num_cac,
+                best, best_energy,
+            )  # fmt: skip
+
+
 _DESCENT = "float64[::1], int8[:,::1], float64[:,::1], float64[::1]"
 
 

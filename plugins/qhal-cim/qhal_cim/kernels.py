@@ -96,16 +96,19 @@ class CompiledKernel(Kernel):
     """By numba, see `qhal_cim.compiled`."""
 
     def __init__(self, forces: Forces) -> None:
-        self.name = "numba-dense" if forces.is_dense else "numba-sparse"
         self.order = np.arange(forces.field.size)
         self._forces = forces
-        matrix = forces.matrix
+        matrix, uniform = forces.matrix, forces.uniform_rows()
+        self._matrix: tuple[Any, ...]
         if forces.is_dense:
-            self._matrix: tuple[Any, ...] = (np.ascontiguousarray(matrix),)
-            self._advance, self._record = compiled.advance_dense, compiled.record_dense
+            kind, self._matrix = "dense", (np.ascontiguousarray(matrix),)
+        elif uniform is not None:
+            kind, self._matrix = "uniform", (matrix.indptr, *uniform)
         else:
-            self._matrix = (matrix.indptr, matrix.indices, matrix.data)
-            self._advance, self._record = compiled.advance_sparse, compiled.record_sparse
+            kind, self._matrix = "sparse", (matrix.indptr, matrix.indices, matrix.data)
+        self.name = f"numba-{kind}"
+        self._advance = getattr(compiled, f"advance_{kind}")
+        self._record = getattr(compiled, f"record_{kind}")
 
     def advance(self, batch: Batch, pump: np.ndarray, until_look: int = LOOK) -> None:
         """See `Kernel.advance`."""

@@ -97,6 +97,55 @@ def test_sparse_kernels_agree_in_the_same_order(n):
     np.testing.assert_allclose(one.best_energy, two.best_energy, rtol=1e-5, atol=1e-5)
 
 
+def uniform_form(n, degree, seed, fields=0.0):
+    """Couplings ±1 on a random graph, fields of size `fields`, the last variable alone."""
+    rng = np.random.default_rng(seed)
+    upper = np.triu(rng.choice([-1.0, 1.0], (n, n)) * (rng.random((n, n)) < degree / n), 1)
+    upper[:, -1] = 0
+    return QuadraticForm(sp.csr_array(upper + upper.T), fields * rng.normal(size=n))
+
+
+@pytest.mark.parametrize("fields", [0.0, 1.0])
+def test_sums_of_whole_numbers_agree_with_floating_point(fields, monkeypatch):
+    form = uniform_form(150, 16, 5, fields)
+    whole = CompiledKernel(Forces.of(form))
+    monkeypatch.setattr(Forces, "uniform_rows", lambda forces: None)
+    floating = CompiledKernel(Forces.of(form))
+    assert (whole.name, floating.name) == ("numba-uniform", "numba-sparse")
+    replicas = Replicas.share(chosen("portfolio", form), 20)
+    one, two = batch(replicas, 150, 4), batch(replicas, 150, 4)
+    pump = whole_ramp(replicas)[:1]
+    for kernel, state in ((whole, one), (floating, two)):
+        kernel.advance(state, pump)
+    # Positions are seen to half of 1 / (32767 / 35 neighbours) of their range.
+    np.testing.assert_allclose(one.x, two.x, atol=0.02)
+    one.x[:] = two.x
+    for kernel, state in ((whole, one), (floating, two)):
+        kernel.record(state, 0, 20)
+    np.testing.assert_allclose(one.best_energy, two.best_energy, rtol=1e-5)
+    assert (one.best == two.best).all()
+
+
+def test_whole_numbers_are_for_many_couplings_of_one_size_that_cannot_overflow():
+    form = uniform_form(150, 16, 5)
+    middles, indices, sizes, levels = Forces.of(form).uniform_rows()
+    matrix = Forces.of(form).matrix
+    degrees = np.diff(matrix.indptr)
+    assert levels * degrees.max() <= 32767
+    for i in range(150):
+        signs = np.zeros(150)
+        signs[indices[matrix.indptr[i] : middles[i]]] = 1
+        signs[indices[middles[i] : matrix.indptr[i + 1]]] = -1
+        np.testing.assert_allclose(sizes[i] * signs, matrix[[i]].toarray()[0], rtol=1e-6)
+    for other in (uniform_form(150, 5, 5), random_form(150, 5, 0.2), random_form(20, 5)):
+        assert Forces.of(other).uniform_rows() is None
+    hubs = np.zeros((400, 400))
+    hubs[:4, 4:] = 1  # 396 neighbours: no room for 256 levels
+    assert (
+        Forces.of(QuadraticForm(sp.csr_array(hubs + hubs.T), np.zeros(400))).uniform_rows() is None
+    )
+
+
 def test_sparse_and_dense_storage_agree():
     form = random_form(50, 3)
     sparse = QuadraticForm(sp.csr_array(form.matrix), form.linear)

@@ -21,21 +21,31 @@ from qhal.problems.qubo import Qubo
 from qhal.problems.substitution import Substitution
 
 GRID_STEPS = 2**12
+UNARY_SPAN = 1
 
 
-def encode(problem: Qcbo, source: Qcbo | None = None) -> BinaryProgram:
+def encode(
+    problem: Qcbo,
+    source: Qcbo | None = None,
+    *,
+    unary_span: int = UNARY_SPAN,
+    slack_free: bool = False,
+) -> BinaryProgram:
     """The program over bits whose feasible points and objective are those of `problem`.
 
     `source` is the problem that the values in those bits are values of, if `problem` is only a
-    tighter statement of it (see `qhal.problems.presolve`).
+    tighter statement of it (see `qhal.problems.presolve`). Slack in a range of up to `unary_span`
+    whole numbers is a sum of bits of weight 1, else range-fitted binary. `slack_free` keeps
+    inequalities as they are, with a multiplier >= 0 and no squares: their forms can be negative.
+    What is the default was measured (benchmarks/qcgd/slack.py).
     """
     code = IntegerCode.of(problem)
     substitution = Substitution(code.lower.astype(np.float64), code.weights)
     rows = _over_bits(problem, substitution).scaled()
     rows, low, high, contradiction = _open(rows)
-    forms, rows, helpers = _split(rows, low, high)
+    forms, rows, helpers = _split(rows, low, high, slack_free)
     rows, low, _, later = _open(rows)
-    rows, misses, slacks = _with_slack(rows, low)
+    rows, misses, slacks = _with_slack(rows, low, unary_span)
     impossible = later if contradiction is None else contradiction
     objective = substitution.objective(problem)
     num_bits = int(rows.linear.shape[1])
@@ -112,7 +122,7 @@ def _open(rows: BitRows) -> tuple[BitRows, FloatArray, FloatArray, int | None]:
 
 
 def _split(
-    rows: BitRows, low: FloatArray, high: FloatArray
+    rows: BitRows, low: FloatArray, high: FloatArray, slack_free: bool
 ) -> tuple[BitRows, BitRows, npt.NDArray[np.intp]]:
     """Non-negative forms that must vanish, linear rows, and the helper bits that these contain.
 
@@ -121,11 +131,13 @@ def _split(
     at_least = np.abs(rows.rhs - low) <= rows.tolerance
     at_most = rows.equal & (np.abs(rows.rhs - high) <= rows.tolerance) & ~at_least
     as_form = rows.quadratic & (at_least | at_most)
-    chosen = np.flatnonzero(as_form)
+    free = slack_free & ~rows.equal & ~rows.quadratic
+    chosen = np.flatnonzero(as_form | free)
     signs = np.where(at_most[chosen], -1.0, 1.0)
     flip, forms = sp.diags_array(signs, shape=(len(chosen),) * 2), rows[chosen]
     sides = np.where(at_most[chosen], -high[chosen], low[chosen])
-    rest = rows[np.flatnonzero(~as_form)]
+    sides = np.where(free[chosen], rows.rhs[chosen], sides)
+    rest = rows[np.flatnonzero(~as_form & ~free)]
     used = np.unique(rest.products.indices)
     helpers = rest.pairs[used]
     n, count = rows.linear.shape[1], len(used)
@@ -167,7 +179,9 @@ def _split(
     return all_forms, lines, helpers
 
 
-def _with_slack(rows: BitRows, low: FloatArray) -> tuple[BitRows, FloatArray, tuple[Slack, ...]]:
+def _with_slack(
+    rows: BitRows, low: FloatArray, unary_span: int
+) -> tuple[BitRows, FloatArray, tuple[Slack, ...]]:
     """Turn each ``<=`` into ``==`` by a slack in 0 .. rhs - low; also the rows' misses."""
     rhs, misses = rows.rhs.copy(), rows.tolerance.copy()
     slacks: list[Slack] = []
@@ -175,7 +189,9 @@ def _with_slack(rows: BitRows, low: FloatArray) -> tuple[BitRows, FloatArray, tu
     for k in np.flatnonzero(~rows.equal).tolist():
         room = rhs[k] - low[k]
         if rows.whole[k]:
-            slack = Slack(k, first, fitted_weights(round(room)), 1.0)
+            span = round(room)
+            unary = np.ones(span, dtype=np.int64) if span <= unary_span else None
+            slack = Slack(k, first, fitted_weights(span) if unary is None else unary, 1.0)
         elif room <= rows.tolerance[k]:
             rhs[k], misses[k] = low[k], 2 * rows.tolerance[k]
             continue

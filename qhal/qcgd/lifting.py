@@ -115,7 +115,15 @@ class Lifting:
         """
         spread = np.sqrt(np.asarray((self.program.rows**2).sum(axis=1)).ravel()) / 2
         spread = np.maximum(spread, 1.0)
-        return np.concatenate([spread, spread**2, np.ones(len(self.program.forms))])
+        return np.concatenate([spread, spread**2, self._form_sizes])
+
+    @property
+    def _form_sizes(self) -> FloatArray:
+        """1 for forms of products, a typical coefficient for linear ones."""
+        forms = self.program.forms
+        counts = np.maximum(np.diff(forms.linear.indptr), 1)
+        size = np.sqrt(np.asarray((forms.linear**2).sum(axis=1)).ravel() / counts)
+        return np.where(forms.quadratic, 1.0, np.maximum(size, 1.0))
 
     @property
     def residual_units(self) -> FloatArray:
@@ -124,7 +132,7 @@ class Lifting:
         counts = np.maximum(np.diff(rows.indptr), 1)
         size = np.sqrt(np.asarray((rows**2).sum(axis=1)).ravel() / counts)
         size = np.where(size > 0, size, 1.0)
-        return np.concatenate([size, size**2, np.ones(len(self.program.forms))])
+        return np.concatenate([size, size**2, self._form_sizes])
 
     def objective_of(self, values: Values) -> float:
         """The objective of feasible `values` (n,) in the units of `Atoms.objectives`.

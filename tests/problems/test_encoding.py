@@ -60,6 +60,37 @@ def test_every_feasible_bit_pattern_stands_for_feasible_values(problem: Qcbo) ->
     assert {tuple(v) for v in values[met].tolist()} == {tuple(v) for v in feasible.tolist()}
 
 
+@given(qcbos())
+def test_unary_slack_stands_for_the_same_points(problem: Qcbo) -> None:
+    program = encode(problem, unary_span=50)
+    values = all_values(problem)
+    feasible = problem.feasible(values)
+    if program.contradiction is not None:
+        assert not feasible.any()
+        return
+    bits = program.complete(values)
+    met = (np.abs(program.row_residuals(bits)).max(axis=1, initial=0) < 1e-9) & (
+        program.form_residuals(bits).max(axis=1, initial=0) < 1e-9
+    )
+    assert (met == feasible).all()
+
+
+@given(qcbos(quadratic=False))
+def test_without_slack_inequalities_are_forms_that_may_be_negative(problem: Qcbo) -> None:
+    program = encode(problem, slack_free=True)
+    values = all_values(problem)
+    feasible = problem.feasible(values)
+    if program.contradiction is not None:
+        assert not feasible.any()
+        return
+    assert program.num_bits == program.num_primary
+    bits = program.complete(values)
+    met = (np.abs(program.row_residuals(bits)).max(axis=1, initial=0) < 1e-9) & (
+        program.form_residuals(bits).max(axis=1, initial=0) < 1e-9
+    )
+    assert (met == feasible).all()
+
+
 def test_a_grid_slack_is_not_called_exact() -> None:
     problem = Qcbo.from_arrays(linear=[1.0, 1.0], A_le=[[np.sqrt(2), np.pi]], b_le=[3.5])
     program = encode(problem)

@@ -32,5 +32,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "oracle_name" in metafunc.fixturenames:
         from qhal.registry import list_oracles
 
-        names = metafunc.config.getoption("oracle") or list_oracles()
-        metafunc.parametrize("oracle_name", names)
+        named = metafunc.config.getoption("oracle")
+        metafunc.parametrize("oracle_name", named or map(_unless_remote, list_oracles()))
+
+
+def _unless_remote(name: str) -> object:
+    """The oracle as a parameter, skipped if it would leave this machine (and cost money)."""
+    from qhal.registry import load
+
+    away = load("oracle", name).remote
+    reason = f"runs on another machine: ask for it with --oracle {name}"
+    return pytest.param(name, marks=[pytest.mark.skip(reason=reason)] if away else [])

@@ -20,6 +20,7 @@ _PUBLIC = {
     "Oracle": "qhal.oracle",
     "OracleInfo": "qhal.oracle",
     "Qcbo": "qhal.problems",
+    "QcgdSampler": "qhal.cqm_sampler",
     "QhalError": "qhal.errors",
     "Qubo": "qhal.problems",
     "Samples": "qhal.samples",
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from qhal.comparison import compare as compare
     from qhal.composite import Composite as Composite
     from qhal.composite import CompositeInfo as CompositeInfo
+    from qhal.cqm_sampler import QcgdSampler as QcgdSampler
     from qhal.errors import InputError as InputError
     from qhal.errors import QhalError as QhalError
     from qhal.executors import Executor as Executor

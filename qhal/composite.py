@@ -80,8 +80,10 @@ class Composite(Oracle):
     """
 
     name: ClassVar[str]
-    calls_once: ClassVar[bool] = True
-    """Whether one call of it is at most one call of its child."""
+    frugal: ClassVar[bool] = False
+    """Whether a call is at most one call of the child, with at most as many reads."""
+    transparent: ClassVar[bool] = False
+    """Whether answers are as the child's own, so that it goes by the child's name."""
 
     def __init__(self, child: Oracle, **settings: Any) -> None:
         self.child = as_oracle(child)
@@ -89,7 +91,9 @@ class Composite(Oracle):
         self.options = dict(child.options)
         self.default_num_reads = child.default_num_reads
         text = ", ".join(f"{key}={render(value)}" for key, value in self.settings.items())
-        called = f"{child.info.name}|{self.name}" + (f"({text})" if text else "")
+        called = child.info.name
+        if not self.transparent:
+            called += f"|{self.name}" + (f"({text})" if text else "")
         factory = f"{type(self).__module__}:{type(self).__qualname__}"
         self.info = self.describe(replace(child.info, name=called, factory=factory))
 
@@ -138,9 +142,19 @@ class Composite(Oracle):
         )
         return samples.states, self.report(samples)
 
+    @property
+    def children(self) -> tuple[Oracle, ...]:
+        """The oracles inside, the one level next to this."""
+        return (self.child,)
+
+    def charged_seconds(self, qubo: Qubo, num_reads: int, time_limit: float | None) -> float | None:
+        """See `qhal.Oracle.charged_seconds`."""
+        return self.child.charged_seconds(qubo, num_reads, time_limit) if self.frugal else None
+
     def stop(self) -> None:
         """See `qhal.Oracle.stop`."""
-        self.child.stop()
+        for child in self.children:
+            child.stop()
 
 
 _OUTER = ("oracle", "seed", "options", "proved", "lower_bound")

@@ -194,6 +194,14 @@ class Oracle(ABC):
         By default nothing: then the call goes on, unseen, until it or the process ends.
         """
 
+    def charged_seconds(self, qubo: Qubo, num_reads: int, time_limit: float | None) -> float | None:
+        """The most machine time, in seconds, that such a call may be charged; None if unknown.
+
+        By default the time limit, if the oracle honours it. What a call was charged in the end is
+        ``info["charged_time_s"]``, or else its wall time.
+        """
+        return time_limit if self.info.honours_time_limit else None
+
     def to_dimod(self) -> dimod.Sampler:
         """This oracle as a `dimod.Sampler`, for use anywhere in Ocean."""
         from qhal.ocean import OracleSampler

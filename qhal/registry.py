@@ -37,6 +37,8 @@ SHIPPED_BY: Mapping[str, Mapping[str, str]] = {
         "tabu": "qhal-dwave",
         "steepest-descent": "qhal-dwave",
         "path-integral": "qhal-dwave",
+        "dwave-qpu": "qhal-dwave",
+        "leap-hybrid": "qhal-dwave",
         "cpsat": "qhal-ortools",
     },
     "composite": {},

@@ -10,11 +10,29 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
+    "Budget": "qhal.composites.budget",
+    "Cache": "qhal.composites.cache",
+    "Decompose": "qhal.composites.decompose",
     "Noisy": "qhal.composites.noisy",
+    "Portfolio": "qhal.composites.portfolio",
+    "Precision": "qhal.composites.precision",
+    "Presolve": "qhal.composites.presolve",
+    "Record": "qhal.composites.recording",
+    "Replay": "qhal.composites.recording",
+    "Retry": "qhal.composites.retry",
 }
 
 if TYPE_CHECKING:
+    from qhal.composites.budget import Budget as Budget
+    from qhal.composites.cache import Cache as Cache
+    from qhal.composites.decompose import Decompose as Decompose
     from qhal.composites.noisy import Noisy as Noisy
+    from qhal.composites.portfolio import Portfolio as Portfolio
+    from qhal.composites.precision import Precision as Precision
+    from qhal.composites.presolve import Presolve as Presolve
+    from qhal.composites.recording import Record as Record
+    from qhal.composites.recording import Replay as Replay
+    from qhal.composites.retry import Retry as Retry
 
 __all__ = list(_PUBLIC)
 

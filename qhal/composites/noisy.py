@@ -39,6 +39,7 @@ class Noisy(Composite):
     """
 
     name: ClassVar[str] = "noisy"
+    frugal: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -74,8 +74,8 @@ class Harvest:
 
         Every sample gives two: as it is (only its own bits say what the multipliers must still
         lift) and with helper and slack bits recomputed (only those say whether it is feasible); of
-        more than `MAX_ATOMS` those of lowest energy. `observer` sees the values after the problem's
-        own completion, with their objectives.
+        more than `MAX_ATOMS` those of lowest energy. `observer` sees the feasible values, after the
+        problem's own completion if it has one, with their objectives.
         """
         values = self.program.values(states)
         first, counts = distinct_rows(values)
@@ -132,6 +132,8 @@ class Harvest:
             self._offer((self.best,), objectives, completed)
             if observer is not None:
                 observer(completed, objectives)
+        elif observer is not None:
+            observer(values[feasible], objectives)
         return feasible
 
     def state(self) -> tuple[dict[str, Any], dict[str, Values]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from qhal.chain import is_chain
 from qhal.cli.docstrings import parameters
 from qhal.cli.output import Output, command
 from qhal.cli.tables import facts, table
@@ -21,6 +22,9 @@ _CAPABILITIES = {
     "accepts_initial_states": ("initial states", "accepted", "not accepted"),
     "remote": ("runs", "on another machine", "on this machine"),
 }
+
+# What a composite goes around comes before it.
+_NO_OPTIONS = ("child", "oracles")
 
 
 @command("plugins")
@@ -42,7 +46,7 @@ def plugins(output: Output, seed: int | None) -> None:
 @command("oracles")
 @click.argument("name", required=False)
 def oracles(output: Output, seed: int | None, name: str | None) -> None:
-    """List the oracles, or tell all about one.
+    """List the oracles, or tell all about one (or about a chain such as "cim|precision").
 
     \b
     Examples:
@@ -61,7 +65,10 @@ def oracles(output: Output, seed: int | None, name: str | None) -> None:
             ),
         ]
         output.result(
-            record, facts(_about(record)), "", table(["--set", "default", "meaning"], rows)
+            record,
+            facts(_about(record)),
+            "",
+            table(["option" if is_chain(name) else "--set", "default", "meaning"], rows),
         )
         return
     records = [_record(description) for description in describe_plugins("oracle")]
@@ -138,7 +145,11 @@ def _oracle(name: str) -> dict[str, Any]:
 
     oracle = get_oracle(name)
     taken = inspect.signature(type(oracle)).parameters.values()
-    options = {p.name: None if p.default is p.empty else p.default for p in taken}
+    options = {
+        p.name: None if p.default is p.empty else p.default
+        for p in taken
+        if p.name not in _NO_OPTIONS
+    }
     documented = parameters(type(oracle))
     known = {
         "kind": "oracle",

@@ -27,6 +27,8 @@ from qhal.problems.arrays import States
 from qhal.problems.qubo import Qubo
 
 FORMAT = "qhal-recording-1"
+# Bytes of a line that are still read: the packed states of 10^9 bits.
+_MAX_LINE = 2**28
 logger = logging.getLogger("qhal.composites")
 
 
@@ -174,7 +176,7 @@ class Replay(Oracle):
         try:
             with open(self._path, "rb") as file:
                 file.seek(places[turn % len(places)])
-                answer = unseal(file.readline())["answer"]
+                answer = unseal(file.readline(_MAX_LINE))["answer"]
             states, info = unpack(answer, qubo.num_variables)
         except (OSError, DamagedError, KeyError) as error:
             raise OracleError(f"the recording {self._path} was changed: {error}.") from None
@@ -243,7 +245,7 @@ def _append(file: BinaryIO, line: bytes) -> None:
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """Each line that is not empty, with its place."""
     place = 0
-    for line in file:
+    while line := file.readline(_MAX_LINE):  # a longer one comes in pieces, which are damaged
         if line.strip():
             yield place, line
         place += len(line)

@@ -36,7 +36,7 @@ class Sized(qhal.Oracle):
 # --- presolve -------------------------------------------------------------------------------------
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(qubos(most=8))
 def test_persistent_values_are_those_of_every_minimum(qubo):
     values = persistent(qubo)
@@ -260,6 +260,6 @@ def test_what_a_portfolio_claims():
     assert info.accepts_initial_states
     assert info.max_variables is None
     assert qhal.get_oracle("sa|portfolio(random)").info.name == "portfolio(sa, random)"
-    assert check_oracle("portfolio(sa, exhaustive|noisy)").passed
+    assert check_oracle("portfolio(steepest-descent, random)").passed
     with pytest.raises(qhal.InputError, match="needs oracles"):
         Portfolio()

@@ -71,6 +71,7 @@ METHODS: Mapping[str, tuple[str, ...]] = {
         "hedging_rounds",
         "rho",
         "rho_rule",
+        "certify",
         "iterations",
         "max_variables",
         "coefficient_bits",
@@ -271,6 +272,9 @@ def train(
         `qhal.training.sequential.Settings`
     epochs, bundle_size, bundles, replacement, hedging_rounds, rho, rho_rule, max_variables,
     coefficient_bits : see `qhal.training.hedging.HedgingSettings`
+    certify : name of an exact oracle, for "hedging" only
+        Afterwards have it prove a lower bound on the loss over the last visit's bundles, within
+        20 s for each; see `qhal.training.hedging.Hedging.dual_bound`.
     max_oracle_calls, patience : see `qhal.training.run.Limits`
     validation : share of the training samples that are kept apart to choose the best epoch
         (default 0: the training samples choose)

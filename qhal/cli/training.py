@@ -146,6 +146,9 @@ class PerLayer(click.ParamType):  # type: ignore[type-arg]
 @click.option("--rho", type=float, metavar="R", help="Weight of agreement.  [0.1]")
 @click.option("--rho-rule", type=click.Choice(["fixed", "balanced", "per-bit"]), help="[per-bit]")
 @click.option(
+    "--certify", metavar="NAME", help="Have this exact oracle prove what hedging's bound is."
+)
+@click.option(
     "--epochs",
     type=click.IntRange(1),
     metavar="N",

@@ -47,7 +47,7 @@ def draw_bundles(
     return bundles
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class BundleTask:
     """The problem of one bundle: samples on the grid, `fields` (n,) and `offset` to add.
 
@@ -89,12 +89,11 @@ class BundleTask:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class BundleAnswer:
-    """The best bits (n,) of a bundle, its loss there, and the books."""
+    """The best bits (n,) of a bundle, and the books."""
 
     bits: Bits
-    loss: float
     left_out: int
     num_variables: int
     num_constraints: int
@@ -131,13 +130,12 @@ def solve_bundle(task: BundleTask) -> BundleAnswer:
     if solution.objective is not None and problem.completion is None:
         seen(*_completed(problem, _bits_of(problem, solution.assignment)))
     return BundleAnswer(
-        seen.bits,
-        seen.objective - task.offset - float(task.fields @ seen.bits),
-        left_out,
-        encode(problem).num_bits,
-        problem.num_constraints,
-        solution.oracle_calls,
-        solution.oracle_time_s,
+        bits=seen.bits,
+        left_out=left_out,
+        num_variables=encode(problem).num_bits,
+        num_constraints=problem.num_constraints,
+        oracle_calls=solution.oracle_calls,
+        oracle_time_s=solution.oracle_time_s,
     )
 
 

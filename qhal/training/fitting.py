@@ -17,13 +17,15 @@ from qhal.executors.serial import Serial
 from qhal.networks.spec import Ints
 from qhal.networks.training import TrainingPlan
 from qhal.oracle import Oracle
-from qhal.registry import get_executor
+from qhal.registry import exact_oracle, get_executor
 from qhal.training.hedging import HedgingSettings
 from qhal.training.hedging_run import HedgingRun
 from qhal.training.result import SequentialResult
 from qhal.training.run import Callback, Limits, Run
 from qhal.training.sequential import Settings
 from qhal.training.store import Store
+
+PROOF_S = 20.0
 
 
 def train_sequential(
@@ -62,9 +64,11 @@ def _train(
     patience: int | None = None,
     validation: float = 0.0,
     checkpoint: str | os.PathLike[str] | None = None,
+    certify: str | Oracle | None = None,
     callback: Callback | None = None,
     **settings: Any,
 ) -> SequentialResult:
+    prover = None if certify is None else exact_oracle(certify)
     data = plan.dataset
     chosen = np.arange(len(data.y_train)) if whole else plan.chosen
     fitted, kept = _split(chosen, validation, plan.seed)
@@ -89,10 +93,14 @@ def _train(
         if checkpoint is not None:
             run.resume(Path(checkpoint))
         trained = run.run(callback)
+        bound = None
+        if prover is not None and isinstance(run, HedgingRun):
+            bound = run.dual_bound(prover, PROOF_S)
     network = trained.network
     return SequentialResult(
         trained=trained,
         method=method,
+        dual_bound=bound,
         dataset=data,
         oracle=oracle,
         executor=runner.info.name,

@@ -235,35 +235,34 @@ class Hedging:
         return self.q[rows].astype(np.int64), self.y[rows]
 
     def _tasks(self, block: Block, bundles: Sequence[Ints], starts: Bits) -> list[BundleTask]:
-        chosen, n = self.settings, block.num_bits
-        fields, offset = (
-            (np.zeros((len(bundles), n)), 0.0) if self.hedge is None else self.hedge.fields()
-        )
+        chosen, hedge = self.settings, self.hedge
+        fields, offset = np.zeros((len(bundles), block.num_bits)), 0.0
+        if hedge is not None:
+            fields, offset = hedge.fields()
         tasks = []
         for number, rows in enumerate(bundles):
-            own = starts
-            if self.hedge is not None:
-                mean = (self.hedge.mean >= 0.5).astype(np.int8)
-                own = np.vstack([starts, mean, self.hedge.bits[number]])
+            judged = starts
+            if hedge is not None:
+                rounded = (hedge.mean >= 0.5).astype(np.int8)
+                judged = np.vstack([starts, rounded, hedge.bits[number]])
             parts = [self.seed, self.place.visit, self.place.round, number]
-            tasks.append(
-                BundleTask(
-                    self.spec,
-                    self.parameters,
-                    block,
-                    self.q[rows],
-                    self.y[rows],
-                    fields[number],
-                    offset,
-                    own,
-                    self.oracle,
-                    self.max_variables,
-                    chosen.coefficient_bits,
-                    chosen.num_reads,
-                    chosen.iterations,
-                    int(np.random.SeedSequence(parts).generate_state(1)[0]),
-                )
+            task = BundleTask(
+                spec=self.spec,
+                parameters=self.parameters,
+                block=block,
+                x=self.q[rows],
+                y=self.y[rows],
+                fields=fields[number],
+                offset=offset,
+                starts=judged,
+                oracle=self.oracle,
+                max_variables=self.max_variables,
+                coefficient_bits=chosen.coefficient_bits,
+                num_reads=chosen.num_reads,
+                iterations=chosen.iterations,
+                seed=int(np.random.SeedSequence(parts).generate_state(1)[0]),
             )
+            tasks.append(task)
         return tasks
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from qhal.datasets import Dataset
 from qhal.errors import InputError
 from qhal.networks.network import Network
 from qhal.oracle import Oracle
+from qhal.training.dual import DualBound
 from qhal.training.run import Trained
 
 
@@ -19,6 +20,7 @@ class SequentialResult:
 
     trained: Trained
     method: str = "sequential"
+    dual_bound: DualBound | None = None
     dataset: Dataset
     oracle: Oracle
     executor: str
@@ -35,6 +37,7 @@ class SequentialResult:
     def to_json(self) -> dict[str, Any]:
         """The keys of the command line's contract, and what explains them."""
         spec, run = self.network.spec, self.trained
+        bound = {} if self.dual_bound is None else {"dual_bound": asdict(self.dual_bound)}
         return {
             "test_accuracy": self.test_accuracy,
             "train_accuracy": self.train_accuracy,
@@ -55,7 +58,7 @@ class SequentialResult:
             "classes": list(self.dataset.class_names),
             "seed": self.seed,
             "versions": dict(self.versions),
-        }
+        } | bound
 
     def save(self, path: str) -> None:
         """Write the network, with where it came from, to `path` (`Network.load` reads it)."""

@@ -107,7 +107,7 @@ def test_the_bound_is_below_the_best_common_bits(case, rounds):
         ]
         hedge.update(np.array(best, dtype=np.int8))
     prices = balanced_prices(hedge.multipliers, sizes)
-    bound = dual_bound(problems, sizes, prices, Exhaustive_(), total=total)
+    bound = dual_bound(problems, sizes, prices, exhaustive(), total=total)
     assert bound.value is not None
     optimum = min(
         sum(
@@ -123,7 +123,7 @@ def test_the_bound_is_below_the_best_common_bits(case, rounds):
         assert bound.value == pytest.approx(float(optimum), rel=1e-9, abs=1e-9)
 
 
-def Exhaustive_():
+def exhaustive():
     return qhal.get_oracle("exhaustive")
 
 
@@ -132,7 +132,7 @@ class Claims(Exhaustive):
 
     def __init__(self, exact, bound):
         self.bound = bound
-        self.info = replace(Exhaustive_().info, exact=exact)
+        self.info = replace(exhaustive().info, exact=exact)
 
     def solve_exactly(self, problem, *, time_limit=None, seed=0):
         return ExactAnswer(status=Status.FEASIBLE, lower_bound=self.bound)
@@ -143,7 +143,7 @@ def test_no_bound_where_it_is_not_valid():
     sizes, balanced = [1, 3], np.array([[0.5], [-0.5]])
 
     def bound(prices=balanced, sizes=sizes, oracle=None, total=4):
-        found = dual_bound(problems, sizes, prices, oracle or Exhaustive_(), total=total)
+        found = dual_bound(problems, sizes, prices, oracle or exhaustive(), total=total)
         assert (found.value is None) == bool(found.reason)
         return found
 
@@ -174,5 +174,5 @@ def test_rounding_of_prices_is_taken_off():
     """1e16 + 1 is no float64: the oracle gets another problem, and the bound knows by how much."""
     problems = [qhal.Qcbo.from_arrays([[-1e16]]), qhal.Qcbo.from_arrays([[0.0]])]
     prices = np.array([[-1.0], [1.0]])
-    bound = dual_bound(problems, [1, 1], prices, Exhaustive_(), total=2).value
+    bound = dual_bound(problems, [1, 1], prices, exhaustive(), total=2).value
     assert Fraction(bound) <= Fraction(-(10**16) - 1, 2)

@@ -18,11 +18,12 @@ from qhal.executors import RetryWarning
 from qhal.networks import Network
 from qhal.reference import Random
 from qhal.samples import StopReason
-from qhal.training.blocks import all_blocks
+from qhal.training.blocks import all_blocks, network_of
 from qhal.training.bundles import draw_bundles
 from qhal.training.coarse import Coarse
-from qhal.training.hedging import plan_blocks
+from qhal.training.hedging import Hedging, HedgingSettings, plan_blocks
 from qhal.training.initial import initial_parameters
+from tests.problems.strategies import all_bits
 
 QUICK = {
     "method": "hedging",
@@ -297,8 +298,6 @@ def test_bad_options(data, change, expected):
 
 def test_the_dual_bound_of_a_visit(tmp_path):
     """On a network so small that minima are proved: below the loss of the bits that are kept."""
-    from qhal.training.hedging import Hedging, HedgingSettings
-
     rng = np.random.default_rng(1)
     y = np.arange(40) % 2
     x = np.clip(0.3 + 0.4 * y[:, None] + rng.normal(0, 0.15, (40, 2)), 0, 1)
@@ -323,9 +322,6 @@ def test_the_dual_bound_of_a_visit(tmp_path):
     bound = state.dual_bound(qhal.get_oracle("exhaustive"))
     block, parameters, _ = state.last
     rows = np.concatenate(state._bundles(0))
-    from qhal.training.blocks import network_of
-    from tests.problems.strategies import all_bits
-
     losses = [
         network_of(plan.spec, block.replaced(parameters, block.decode(bits.astype(np.int8))))
         .losses(state.q[rows].astype(np.int64), state.y[rows])
@@ -335,3 +331,13 @@ def test_the_dual_bound_of_a_visit(tmp_path):
     assert bound.value is not None, bound.reason
     assert bound.value <= min(losses) + 1e-12
     assert "proves no minimum" in state.dual_bound(qhal.get_oracle("random")).reason
+
+
+def test_a_certificate_is_asked_for_by_name(data):
+    small = QUICK | {"hidden": 0, "bias_bits": 0, "coefficient_bits": None, "bundle_size": 2}
+    found = qhal.train(data, **small | {"loss": "squared"}, certify="exhaustive").to_json()
+    assert set(found["dual_bound"]) == {"value", "reason"}
+    assert (found["dual_bound"]["value"] is None) == bool(found["dual_bound"]["reason"])
+    assert "dual_bound" not in qhal.train(data, **QUICK, max_oracle_calls=6).to_json()
+    with pytest.raises(InputError, match="is not exact"):
+        qhal.train(data, **QUICK, certify="random")

@@ -5,14 +5,17 @@
 Every state of a small problem is known here, so each oracle is exactly what it claims to be: the
 exact one returns the minimum of the round's QUBO, a noisy one the minimum of a QUBO whose
 coefficients carry independent errors of standard deviation sigma (relative to the largest one),
-and a b-bit one the minimum of the coefficients rounded to b bits. Errors are those of the running
-average over atoms, not of the best sample: the residual norm, in units of one typical residual for
-each row, and |objective - optimum| / |optimum|. See docs/convergence.md.
+a b-bit one the minimum of the coefficients rounded to b bits, and one that is wrong now and then a
+random state then. Errors are those of the running average over atoms, not of the best sample: the
+residual norm, in units of one typical residual for each row, and |objective - optimum| / |optimum|.
+Then the calls to the optimum, against the formula of `qhal.networks.bounds`. See
+docs/convergence.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -22,12 +25,13 @@ from rich.console import Console
 from rich.table import Table
 
 from qhal import Qcbo
+from qhal.networks.bounds import time_to_solution
 from qhal.problems.encoding import encode
-from qhal.qcgd.lifting import Lifting
+from qhal.qcgd.lifting import Atoms, Lifting
 from qhal.qcgd.rules.frank_wolfe import FrankWolfe
 
 Array = np.ndarray
-Disturb = Callable[[Array, np.random.Generator], Array]
+MOST_CALLS = 2000
 
 
 def graph_matching(rng: np.random.Generator) -> Qcbo:
@@ -50,39 +54,44 @@ def random_linear(rng: np.random.Generator) -> Qcbo:
     return Qcbo.from_arrays(square, A_eq=rows, b_eq=rows @ planted)
 
 
-def exact(matrix: Array, rng: np.random.Generator) -> Array:
-    """The QUBO as it is."""
-    return matrix
+@dataclass(frozen=True)
+class Oracle:
+    """Minimises what it sees of a QUBO; `line_search` is about the rule that asks it.
+
+    `sigma` is the standard deviation of an error of each coefficient, a share of the largest one;
+    `bits` what coefficients are rounded to; `wrong` the probability of a random answer.
+    """
+
+    sigma: float = 0.0
+    bits: int | None = None
+    wrong: float = 0.0
+    line_search: bool = False
+
+    def answer(self, qubo: Array, states: Array, rng: np.random.Generator) -> int:
+        """Which of `states`, float32 (all of them, n), it returns."""
+        if rng.random() < self.wrong:
+            return int(rng.integers(len(states)))
+        largest = np.abs(qubo).max()
+        if self.sigma:
+            qubo = qubo + np.triu(rng.normal(scale=self.sigma * largest, size=qubo.shape))
+        if self.bits is not None and largest:
+            unit = largest / (2 ** (self.bits - 1) - 1)
+            qubo = np.rint(qubo / unit) * unit
+        energies = np.einsum("ij,ij->i", states @ qubo.astype(np.float32), states)
+        return int(energies.argmin())
 
 
-def noisy(sigma: float) -> Disturb:
-    """Every coefficient with an error of standard deviation sigma times the largest one."""
-
-    def disturb(matrix: Array, rng: np.random.Generator) -> Array:
-        error = rng.normal(scale=sigma * np.abs(matrix).max(), size=matrix.shape)
-        return matrix + np.triu(error)
-
-    return disturb
-
-
-def rounded(bits: int) -> Disturb:
-    """Every coefficient rounded to the nearest of the integers that `bits` bits hold."""
-
-    def disturb(matrix: Array, rng: np.random.Generator) -> Array:
-        unit = np.abs(matrix).max() / (2 ** (bits - 1) - 1)
-        return np.rint(matrix / unit) * unit if unit else matrix
-
-    return disturb
-
-
-ORACLES: dict[str, Disturb] = {
-    "exact": exact,
-    "noise 1%": noisy(0.01),
-    "noise 5%": noisy(0.05),
-    "8 bits": rounded(8),
-    "6 bits": rounded(6),
-    "4 bits": rounded(4),
+ORACLES = {
+    "exact": Oracle(),
+    "exact, line search": Oracle(line_search=True),
+    "noise 1%": Oracle(sigma=0.01),
+    "noise 5%": Oracle(sigma=0.05),
+    "10% wrong": Oracle(wrong=0.1),
+    "8 bits": Oracle(bits=8),
+    "6 bits": Oracle(bits=6),
+    "4 bits": Oracle(bits=4),
 }
+WRONG = (0.0, 0.25, 0.5, 0.75, 0.9)
 FAMILIES = {"graph matching": graph_matching, "random linear": random_linear}
 
 
@@ -97,24 +106,34 @@ class Study:
         atoms = self.lifting.atoms(self.states, 0.0)
         self.optimum = float(atoms.objectives[atoms.feasible].min())
 
-    def errors(self, disturb: Disturb, rounds: int, seed: int) -> tuple[Array, Array]:
-        """Residual norm and objective error of the running average after each round."""
-        rng, rule = np.random.default_rng(seed), FrankWolfe(self.lifting)
-        objective, residual = 0.0, np.zeros(self.lifting.num_multipliers)
-        found = np.zeros((2, rounds))
-        for t in range(rounds):
+    def rounds(self, oracle: Oracle, seed: int) -> Iterator[tuple[FrankWolfe, Atoms]]:
+        """The rule after each round, and that round's atom; for ever."""
+        rng = np.random.default_rng(seed)
+        rule = FrankWolfe(self.lifting, line_search=oracle.line_search)
+        while True:
             qubo = self.lifting.qubo(rule.multipliers).matrix
             dense = qubo if isinstance(qubo, np.ndarray) else qubo.toarray()
-            asked = disturb(dense, rng).astype(np.float32)
-            energies = np.einsum("ij,ij->i", self.floats @ asked, self.floats)
-            atom = self.lifting.atoms(self.states[[int(energies.argmin())]], 0.0)
-            eta = 2.0 / (t + 2)
-            objective += eta * (atom.objectives[0] - objective)
-            residual += eta * (atom.residuals[0] / self.lifting.residual_scales - residual)
+            chosen = oracle.answer(dense, self.floats, rng)
+            atom = self.lifting.atoms(self.states[[chosen]], 0.0)
             rule.update(atom, None)
-            scale = max(1.0, abs(self.optimum))
-            found[:, t] = np.linalg.norm(residual), abs(objective - self.optimum) / scale
-        return found[0], found[1]
+            yield rule, atom
+
+    def errors(self, oracle: Oracle, rounds: int, seed: int) -> Array:
+        """Residual norm and objective error of the running average, (2, rounds)."""
+        found = np.zeros((2, rounds))
+        scale = max(1.0, abs(self.optimum))
+        for t, (rule, _) in zip(range(rounds), self.rounds(oracle, seed), strict=False):
+            average = rule.state()
+            found[0, t] = np.linalg.norm(average["_mean"])
+            found[1, t] = abs(float(average["_objective"]) - self.optimum) / scale
+        return found
+
+    def calls(self, oracle: Oracle, seed: int) -> int:
+        """Calls until the oracle returns an optimal feasible state, at most `MOST_CALLS`."""
+        for t, (_, atom) in zip(range(MOST_CALLS), self.rounds(oracle, seed), strict=False):
+            if atom.feasible[0] and atom.objectives[0] <= self.optimum + 1e-9:
+                return t + 1
+        return MOST_CALLS
 
 
 def slope(errors: Array) -> float:
@@ -125,20 +144,46 @@ def slope(errors: Array) -> float:
     return float(np.polyfit(np.log(rounds[points]), logs, 1)[0])
 
 
+def times_to_solution(studies: dict[str, list[Study]], runs: int) -> Table:
+    """Calls to the optimum, measured and as ln(1 - 0.99) / ln(1 - p) has it.
+
+    An oracle that is right with probability p needs that many calls to be right once with 99%
+    confidence, so to be right T0 times in a row of calls, as often as the exact one is asked, at
+    most about T0 times as many.
+    """
+    table = Table("problem", "right p", "T0", "mean", "99%", "formula", "T0 x formula")
+    for family, problems in studies.items():
+        first = [study.calls(Oracle(), 0) for study in problems]
+        for wrong in WRONG:
+            needed = [
+                [study.calls(Oracle(wrong=wrong), seed) for seed in range(runs)]
+                for study in problems
+            ]
+            tail = max(float(np.quantile(n, 0.99)) for n in needed)
+            formula = time_to_solution(1.0, 1.0 - wrong)
+            cells = [max(first), np.mean(needed), tail, formula, max(first) * formula]
+            table.add_row(family, f"{1 - wrong:g}", *(f"{cell:.3g}" for cell in cells))
+    return table
+
+
 @click.command()
 @click.option("--rounds", default=2000, show_default=True)
 @click.option("--seeds", default=3, show_default=True)
+@click.option("--runs", default=200, show_default=True, help="Of each time to solution.")
 @click.option("--out", default="convergence.png", type=click.Path(path_type=Path))
-def main(rounds: int, seeds: int, out: Path) -> None:
+def main(rounds: int, seeds: int, runs: int, out: Path) -> None:
     """Run the study, print the fitted slopes, draw the curves."""
     figure = Figure(figsize=(10, 7), layout="constrained")
     axes = figure.subplots(2, len(FAMILIES), sharex=True, squeeze=False)
     table = Table("problem", "oracle", "residual at T", "its slope", "objective error", "its slope")
-    for column, (family, make) in enumerate(FAMILIES.items()):
-        studies = [Study(make(np.random.default_rng([7, seed]))) for seed in range(seeds)]
-        for label, disturb in ORACLES.items():
-            runs = [study.errors(disturb, rounds, k) for k, study in enumerate(studies)]
-            mean = np.exp(np.log(np.maximum(np.array(runs), 1e-15)).mean(axis=0))
+    studies = {
+        family: [Study(make(np.random.default_rng([7, seed]))) for seed in range(seeds)]
+        for family, make in FAMILIES.items()
+    }
+    for column, (family, problems) in enumerate(studies.items()):
+        for label, oracle in ORACLES.items():
+            found = [study.errors(oracle, rounds, k) for k, study in enumerate(problems)]
+            mean = np.exp(np.log(np.maximum(np.array(found), 1e-15)).mean(axis=0))
             cells = [f"{value:.3g}" for e in mean for value in (e[-1], slope(e))]
             table.add_row(family, label, *cells)
             for row in range(2):
@@ -152,6 +197,8 @@ def main(rounds: int, seeds: int, out: Path) -> None:
     console = Console()
     console.print(table)
     console.print(f"{rounds} rounds, geometric mean over {seeds} problems; curves in {out}")
+    console.print(times_to_solution(studies, runs))
+    console.print(f"calls to the optimum, {runs} runs on each problem, the worst problem's 99%")
 
 
 if __name__ == "__main__":

@@ -11,22 +11,33 @@ from qhal.atomic import write_atomically
 from qhal.errors import InputError
 
 FEW_POINTS = 10
+PANELS = (
+    ("max_residual", "worst residual", "tab:purple"),
+    ("feasible_share", "feasible share", "tab:green"),
+    ("range_bits", "range in bits", "tab:brown"),
+)
 
 
 def plot_history(history: Sequence[Mapping[str, Any]], path: str) -> None:
-    """Write incumbent, bound and energies over the oracle calls, and the feasible share, to `path`.
+    """Write what happened over the oracle calls to `path`.
 
-    Needs matplotlib; raises `InputError` if it is absent or the history is empty.
+    Incumbent, bound and energies; by how much the worst sample missed a row; the share of feasible
+    samples; and the range in bits of the coefficients that the oracle was given. Needs matplotlib;
+    raises `InputError` if it is absent or the history is empty.
     """
     if not history:
         raise InputError("there is no history to plot: the run ended before its first round.")
-    figure = new_figure((7.0, 5.0))
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    draw_history(upper, history)
+    figure = new_figure((7.0, 7.5))
+    objective, *others = figure.subplots(4, 1, sharex=True, height_ratios=(3, 1, 1, 1))
+    draw_history(objective, history)
     calls = [state["oracle_calls"] for state in history]
-    shares = [state["feasible_share"] for state in history]
-    lower.plot(calls, shares, color="tab:green", marker=marker_for(calls))
-    lower.set(xlabel="oracle calls", ylabel="feasible share", ylim=(-0.03, 1.03))
+    for axes, (key, label, color) in zip(others, PANELS, strict=True):
+        series = [state[key] for state in history]
+        axes.plot(calls, series, color=color, marker=marker_for(calls))
+        axes.set(ylabel=label)
+        axes.set_ylim(bottom=0, top=max(1.0, 1.05 * max(series)))
+    others[-1].set(xlabel="oracle calls")
+    figure.align_ylabels()
     save_figure(figure, path)
 
 

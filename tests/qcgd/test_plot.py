@@ -45,3 +45,18 @@ def test_a_plot_that_fails_keeps_the_old_one(tmp_path, suffix, monkeypatch):
     with pytest.raises(qhal.InputError, match="No space left"):
         solution.plot(str(path))
     assert path.read_bytes() == content
+
+
+def test_the_picture_shows_residuals_shares_and_range(tmp_path, monkeypatch):
+    import qhal.qcgd.plot as module
+
+    kept = []
+    monkeypatch.setattr(module, "save_figure", lambda figure, path: kept.append(figure))
+    rows = qhal.Qcbo.from_arrays(np.eye(3), A_ge=[[1, 1, 1]], b_ge=[1])
+    solution = qhal.solve(rows, oracle="random", iterations=5, seed=0)
+    solution.plot(str(tmp_path / "run.png"))
+    _, *panels = kept[0].axes
+    assert [axes.get_ylabel() for axes in panels] == [label for _, label, _ in module.PANELS]
+    for axes, (key, _, _) in zip(panels, module.PANELS, strict=True):
+        (line,) = axes.get_lines()
+        assert list(line.get_ydata()) == [state[key] for state in solution.history]

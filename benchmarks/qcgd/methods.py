@@ -69,6 +69,12 @@ class ColdLevel(Level):
     warm_share = 0.0
 
 
+class WholeLevel(Level):
+    """The default rule with every call about the whole problem."""
+
+    reduces = False
+
+
 class AugmentedLagrangian(Rule):
     """Hestenes and Powell's method on the bits themselves: no lift, one point for each update."""
 
@@ -142,6 +148,7 @@ def solve_cpsat(problem: Qcbo, seconds: float, seed: int) -> Outcome:
 
 RULES: Mapping[str, Callable[[Lifting], Any]] = {
     "level, cold": lambda lifting: ColdLevel(lifting, False),
+    "level, whole": lambda lifting: WholeLevel(lifting, False),
     "penalty-sweep": lambda lifting: Penalty(lifting, WEIGHTS),
     "penalty-sweep, warm": lambda lifting: WarmPenalty(lifting, WEIGHTS),
     "penalty-safe": lambda lifting: Penalty(lifting, np.array([safe_weight(lifting)])),

@@ -36,6 +36,7 @@ class Section:
 
 SIZES = {family: sizes for family, (_, sizes) in FAMILIES.items()}
 MIDDLE = {family: sizes[:3] for family, sizes in SIZES.items()}
+BITS = ("level", "level, whole", "penalty-sweep")
 SMALL = {family: sizes[1:2] for family, sizes in SIZES.items()}
 
 
@@ -54,8 +55,8 @@ SECTIONS: dict[str, Section] = {
     ),
     "cim": Section(methods=METHODS, seeds=10, few=PUBLISHED, sizes=SIZES),
     "parts": Section(methods=PARTS, seeds=2, sizes=MIDDLE),
-    "8 bits": _bits(8, ("level", "penalty-sweep"), 5),
-    "6 bits": _bits(6, ("level", "penalty-sweep"), 5),
+    "8 bits": _bits(8, BITS, 5),
+    "6 bits": _bits(6, BITS, 5),
     "10 bits": _bits(10),
     "5 bits": _bits(5),
     "4 bits": _bits(4),

@@ -222,7 +222,8 @@ class Run:
 
     def _reduction(self) -> Reduction | None:
         """The part of the problem for the next call, if the oracle holds few bits."""
-        if self.oracle.info.coefficient_bits is None or self.oracle.info.exact:
+        info = self.oracle.info
+        if not self.rule.reduces or info.coefficient_bits is None or info.exact:
             return None
         best = self.harvest.starts.best(STATES)
         return reduction(self.program, best, self.caller.calls, self.seed)

@@ -8,7 +8,8 @@ only, this pays (benchmarks/qcgd/RESULTS.md). Calls take turns:
   Quantum Inf. Process. 16, 2017);
 - as many ones as zeros of one of these states are free, all of the rarer kind (a large
   neighbourhood, Shaw, CP 1998), so that what is left of a row of equal coefficients asks for about
-  half of its free bits: then its fields vanish.
+  half of its free bits: then its fields vanish. Where rows are many, hardly any exchange of bits
+  drawn like this is feasible; there this turn is about the whole problem.
 """
 
 from __future__ import annotations
@@ -68,13 +69,21 @@ def reduction(program: BinaryProgram, best: States, turn: int, seed: int) -> Red
     else:
         rng = np.random.default_rng([seed, turn])
         state = best[rng.integers(len(best))]
-        free = _balanced(state, program.num_primary, rng)
+        free = _balanced(state, program, rng)
     return Reduction(state, free) if 1 < len(free) < len(state) else None
 
 
-def _balanced(state: npt.NDArray[np.int8], num_primary: int, rng: np.random.Generator) -> Indices:
-    """All primary bits of the rarer value, as many of the other; and all helper and slack bits."""
+def _balanced(
+    state: npt.NDArray[np.int8], program: BinaryProgram, rng: np.random.Generator
+) -> Indices:
+    """All primary bits of the rarer value, as many of the other; and all helper and slack bits.
+
+    All bits if there are as many rows and forms as bits of the rarer value.
+    """
+    num_primary = program.num_primary
     ones, zeros = np.flatnonzero(state[:num_primary]), np.flatnonzero(state[:num_primary] == 0)
     rare, common = sorted((ones, zeros), key=len)
+    if len(program.rhs) + len(program.forms) >= len(rare):
+        return np.arange(len(state))
     drawn = rng.permutation(common)[: max(len(rare), _LEAST)]
     return np.sort(np.concatenate([rare, drawn, np.arange(num_primary, len(state))]))

@@ -54,6 +54,15 @@ def test_turns_hold_what_agrees_and_balance_ones_and_zeros() -> None:
     assert (balanced.free != reduction(program, best, 4, 0).free).any()
 
 
+def test_many_rows_leave_the_second_turn_whole() -> None:
+    rows = np.vstack([np.kron(np.eye(4), np.ones(4)), np.kron(np.ones(4), np.eye(4))])
+    program = encode(Qcbo.from_arrays(linear=np.arange(16), A_eq=rows, b_eq=np.ones(8)))
+    rng = np.random.default_rng(2)
+    best = np.array([np.eye(4)[rng.permutation(4)].ravel() for _ in range(STATES)]).astype(np.int8)
+    assert reduction(program, best, 2, 0) is None
+    assert reduction(program, best, 3, 0) is not None
+
+
 def test_few_states_or_states_all_alike_hold_nothing() -> None:
     program, best = encode(ROW), cardinality_states(STATES)
     assert reduction(program, best[:-1], 1, 0) is None

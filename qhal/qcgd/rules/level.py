@@ -37,6 +37,7 @@ class Level(Rule):
     """
 
     warm_share = WARM_SHARE
+    reduces = True
     memory = ("_delta", "_round", "_stalled", "_best_upper", "_objectives", "_residuals")
     growing = ("_objectives", "_residuals")
 

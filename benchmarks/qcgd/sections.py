@@ -10,7 +10,7 @@ from typing import Any
 from families import EXACT, FAMILIES, LARGE, Instance, instance, numbers
 from methods import COMPARED, METHODS, PARTS, PUBLISHED
 
-REFERENCE_S = 5.0
+REFERENCE_S = 3.0
 WRONG, FLIPPED, SIGMAS = (0.0, 0.25, 0.5, 0.75), (0.01, 0.03, 0.1), (0.01, 0.03, 0.1)
 
 
@@ -40,13 +40,13 @@ BITS = ("level", "level, whole", "penalty-sweep")
 SMALL = {family: sizes[1:2] for family, sizes in SIZES.items()}
 
 
-def _bits(bits: int, methods: tuple[str, ...] = ("level",), seeds: int = 3) -> Section:
+def _bits(bits: int, methods: tuple[str, ...] = ("level",)) -> Section:
     options = {"coefficient_bits": bits}
-    return Section(options=options, methods=methods, seeds=seeds, sizes=MIDDLE, reads=50)
+    return Section(options=options, methods=methods, seeds=3, sizes=MIDDLE, per_size=1, reads=50)
 
 
 def _noisy(oracle: str = "cim", sigma: float = 0.0) -> Section:
-    return Section(oracle=oracle, sigma=sigma, methods=("level",), seeds=3, sizes=SMALL)
+    return Section(oracle=oracle, sigma=sigma, methods=("level",), seeds=3, sizes=SMALL, per_size=1)
 
 
 SECTIONS: dict[str, Section] = {
@@ -54,9 +54,9 @@ SECTIONS: dict[str, Section] = {
         oracle="exhaustive", methods=("level", "fully-corrective"), seeds=1, sizes=EXACT, per_size=3
     ),
     "cim": Section(methods=METHODS, seeds=10, few=PUBLISHED, sizes=SIZES),
-    "parts": Section(methods=PARTS, seeds=2, sizes=MIDDLE),
-    "8 bits": _bits(8, BITS, 5),
-    "6 bits": _bits(6, BITS, 5),
+    "parts": Section(methods=PARTS, seeds=3, sizes=MIDDLE, per_size=1),
+    "8 bits": _bits(8, BITS),
+    "6 bits": _bits(6, BITS),
     "10 bits": _bits(10),
     "5 bits": _bits(5),
     "4 bits": _bits(4),
@@ -64,19 +64,21 @@ SECTIONS: dict[str, Section] = {
         oracle="sa",
         options={"num_sweeps": 100},
         methods=COMPARED,
-        seeds=2,
+        seeds=3,
         few=PUBLISHED,
         few_seeds=1,
         sizes=MIDDLE,
+        per_size=1,
     ),
     "tabu": Section(
         oracle="tabu",
         options={"num_restarts": 0, "num_moves": 300},
         methods=COMPARED,
-        seeds=2,
+        seeds=3,
         few=PUBLISHED,
         few_seeds=1,
         sizes=MIDDLE,
+        per_size=1,
     ),
     **{f"wrong {p}": _noisy(f"cim|noisy(wrong={p})") for p in WRONG},
     **{f"flipped {p}": _noisy(f"cim|noisy(bit_errors={p})") for p in FLIPPED},

@@ -26,7 +26,7 @@ from qhal.qcgd.evidence import Certificate, Proof, by_contradiction, by_multipli
 from qhal.qcgd.harvest import Harvest, Observer
 from qhal.qcgd.interrupt import Interrupt
 from qhal.qcgd.lifting import Atoms, Lifting, dynamic_range_bits
-from qhal.qcgd.reduction import STATES, Reduction, reduction
+from qhal.qcgd.reduction import RARE, STATES, Reduction, reduction
 from qhal.qcgd.rules import make_rule
 from qhal.qcgd.verifier import Refused, verify
 from qhal.samples import Samples, Solution, Status, StopReason
@@ -221,12 +221,18 @@ class Run:
         return part.whole(samples.states), dynamic_range_bits(asked)
 
     def _reduction(self) -> Reduction | None:
-        """The part of the problem for the next call, if the oracle holds few bits."""
+        """The part of the problem that the next call is about; None for all of it.
+
+        Heuristics alone, as a part proves nothing of the whole: those that hold few bits, and any
+        while its feasible samples are rare and completion knows better ones.
+        """
         info = self.oracle.info
-        if not self.rule.reduces or info.coefficient_bits is None or info.exact:
+        rare = self.problem.completion is not None and bool(self.history)
+        rare = rare and self.history[-1].feasible_share < RARE
+        if not self.rule.reduces or info.exact or (info.coefficient_bits is None and not rare):
             return None
         best = self.harvest.starts.best(STATES)
-        return reduction(self.program, best, self.caller.calls, self.seed)
+        return reduction(self.program, best, self.caller.calls, self.seed, rare)
 
     def _starts(self, qubo: Qubo) -> States | None:
         """Initial states for the share of the reads that the rule wants warm."""

@@ -1,15 +1,18 @@
 """Reduced problems: a call about some of the bits, the others held at a good state.
 
 A machine that holds coefficients in few bits sees a problem of fewer bits more exactly: rows get
-shorter, and with them the fields that a squared row puts on its bits. On such machines, and there
-only, this pays (benchmarks/qcgd/RESULTS.md). Calls take turns:
+shorter, and with them the fields that a squared row puts on its bits. And where hardly any sample
+is feasible, as with networks, whose feasible states are known from their completion, it is easier
+to stay so with most bits held. Elsewhere it does not pay (benchmarks/qcgd/RESULTS.md). Calls take
+turns:
 
 - bits on which the best feasible states agree are held (sample persistence: Karimi, Rosenberg,
   Quantum Inf. Process. 16, 2017);
 - as many ones as zeros of one of these states are free, all of the rarer kind (a large
   neighbourhood, Shaw, CP 1998), so that what is left of a row of equal coefficients asks for about
   half of its free bits: then its fields vanish. Where rows are many, hardly any exchange of bits
-  drawn like this is feasible; there this turn is about the whole problem.
+  drawn like this is feasible; there this turn is about the whole problem, or, if feasible samples
+  are rare, about what the best two states do not agree on.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from qhal.problems.program import BinaryProgram
 from qhal.problems.qubo import Qubo
 
 STATES = 5
+RARE = 0.05
 _LEAST = 4
 
 Indices = npt.NDArray[np.intp]
@@ -57,33 +61,34 @@ class Reduction:
         return full
 
 
-def reduction(program: BinaryProgram, best: States, turn: int, seed: int) -> Reduction | None:
+def reduction(
+    program: BinaryProgram, best: States, turn: int, seed: int, rare: bool = False
+) -> Reduction | None:
     """Which bits the call number `turn` is about; None for all of them.
 
-    `best` are feasible states (k, N), with fewer than `STATES` of them nothing is held.
+    `best` are feasible states (k, N), with fewer than `STATES` of them nothing is held; `rare` says
+    whether hardly any sample is feasible.
     """
     if len(best) < STATES:
         return None
+    rng = np.random.default_rng([seed, turn])
+    state = best[0] if turn % 2 else best[rng.integers(len(best))]
+    ones, zeros = (np.flatnonzero(state[: program.num_primary] == bit) for bit in (1, 0))
+    fewer, more = sorted((ones, zeros), key=len)
     if turn % 2:
-        state, free = best[0], np.flatnonzero((best != best[0]).any(axis=0))
+        free = _disputed(best)
+    elif len(program.rhs) + len(program.forms) < len(fewer):
+        drawn = rng.permutation(more)[: max(len(fewer), _LEAST)]
+        others = np.arange(program.num_primary, len(state))  # helper and slack bits
+        free = np.sort(np.concatenate([fewer, drawn, others]))
+    elif rare:
+        state = best[0]
+        free = _disputed(best[:2])
     else:
-        rng = np.random.default_rng([seed, turn])
-        state = best[rng.integers(len(best))]
-        free = _balanced(state, program, rng)
+        return None
     return Reduction(state, free) if 1 < len(free) < len(state) else None
 
 
-def _balanced(
-    state: npt.NDArray[np.int8], program: BinaryProgram, rng: np.random.Generator
-) -> Indices:
-    """All primary bits of the rarer value, as many of the other; and all helper and slack bits.
-
-    All bits if there are as many rows and forms as bits of the rarer value.
-    """
-    num_primary = program.num_primary
-    ones, zeros = np.flatnonzero(state[:num_primary]), np.flatnonzero(state[:num_primary] == 0)
-    rare, common = sorted((ones, zeros), key=len)
-    if len(program.rhs) + len(program.forms) >= len(rare):
-        return np.arange(len(state))
-    drawn = rng.permutation(common)[: max(len(rare), _LEAST)]
-    return np.sort(np.concatenate([rare, drawn, np.arange(num_primary, len(state))]))
+def _disputed(states: States) -> Indices:
+    """The bits on which `states` do not agree."""
+    return np.flatnonzero((states != states[0]).any(axis=0))

@@ -11,6 +11,7 @@ from qhal.qcgd.lifting import Lifting
 from qhal.qcgd.loop import Limits, Run
 from qhal.qcgd.rules.frank_wolfe import FrankWolfe
 from qhal.qcgd.rules.fully_corrective import FullyCorrective
+from qhal.qcgd.rules.level import RAMP, Level
 from qhal.registry import get_oracle
 from tests.problems.strategies import all_values
 
@@ -101,3 +102,16 @@ def test_heuristics_double_the_penalty_only_while_feasible_samples_are_rare() ->
     for share, growth in ((0.0, 1), (0.0, 2), (0.01, 4), (0.5, 4), (0.05, 4)):
         rule.update(lifting.atoms(states[:15], share), None)
         assert rule.state()["_beta"] == 3.0 * growth
+
+
+def test_a_poor_oracle_does_not_drive_the_multipliers_away() -> None:
+    """Random answers alone, none called feasible: the level follows cuts, not samples."""
+    lifting = Lifting(encode(problem(2, n=16)))
+    rng = np.random.default_rng(0)
+    rule = Level(lifting, exact=False)
+    largest = 0.0
+    for _ in range(60):
+        states = rng.integers(0, 2, (1, lifting.program.num_bits)).astype(np.int8)
+        rule.update(lifting.atoms(states, 0.0), None)
+        largest = max(largest, float(np.abs(rule.multipliers).max()))
+    assert largest < 60 * RAMP**20

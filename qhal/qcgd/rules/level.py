@@ -78,14 +78,13 @@ class Level(Rule):
     def _upper(self, energies: FloatArray, upper: float | None, flips: float) -> float:
         """The best feasible objective, or a ramp above the lowest energy while there is none.
 
-        Each of the `flips` to a feasible state is worth about one unit.
+        Each of the `flips` to a feasible state is worth about one unit. The lowest energy is that
+        of the cuts, if there are any: a round of poor samples must not lift the level to theirs.
         """
         if upper is not None:
             return upper
-        lowest = float(energies.min())
-        if len(self._objectives):
-            cuts = self._objectives + self._residuals @ self.multipliers
-            lowest = max(lowest, float(cuts.min()))
+        cuts = self._objectives + self._residuals @ self.multipliers
+        lowest = float(cuts.min() if len(cuts) else energies.min())
         return lowest + flips * RAMP ** min(self._round, 20)
 
     def _adapt(self, feasible_share: float) -> FloatArray:

@@ -20,7 +20,7 @@ class Rule(ABC):
     `memory` names the attributes (numbers and float arrays) that, beside `multipliers`, the next
     rounds depend on; of those in `growing` the first dimension varies, alike for all. `warm_share`
     is the part of the reads that begin at states of earlier rounds, if the oracle can do that;
-    `reduces` says whether calls to machines of few bits may be about parts of the problem.
+    `reduces` says whether calls to heuristics may be about parts of the problem.
     """
 
     multipliers: FloatArray

@@ -31,6 +31,8 @@ Record = dict[str, Any]
 
 @click.command()
 @click.option("--section", "names", multiple=True, type=click.Choice(list(SECTIONS)))
+@click.option("--method", "methods", multiple=True, help="Only these methods.")
+@click.option("--seeds", type=int, help="Only the first so many seeds.")
 @click.option("--minutes", type=float, help="Stop after so long.  [default: never]")
 @click.option("--results", default="qcgd.jsonl", type=click.Path(path_type=Path))
 @click.option("--tuning", is_flag=True, help="Use the tuning instances, not the test ones.")
@@ -38,6 +40,8 @@ Record = dict[str, Any]
 @click.option("--plots", type=click.Path(path_type=Path), help="Folder to draw plots into.")
 def main(
     names: tuple[str, ...],
+    methods: tuple[str, ...],
+    seeds: int | None,
     minutes: float | None,
     results: Path,
     tuning: bool,
@@ -49,7 +53,12 @@ def main(
     records = load(results)
     if not report_only:
         for name in names or SECTIONS:
-            measure(name, records, results, end, tuning)
+            chosen = [
+                task
+                for task in tasks(name, tuning=tuning)
+                if task.method in (methods or (task.method,)) and task.seed < (seeds or 10**9)
+            ]
+            measure(chosen, records, results, end)
     report(list(records.values()), plots)
 
 
@@ -65,10 +74,10 @@ def load(path: Path) -> dict[tuple, Record]:
     return records
 
 
-def measure(name: str, records: dict[tuple, Record], path: Path, end: float, tuning: bool) -> None:
-    """Do the tasks of section `name` that `records` lacks, until the time `end`."""
+def measure(chosen: list[Task], records: dict[tuple, Record], path: Path, end: float) -> None:
+    """Do the tasks that `records` lacks, until the time `end`."""
     with path.open("a") as file:
-        for task in tasks(name, tuning=tuning):
+        for task in chosen:
             if time.monotonic() > end:
                 return
             if task.key in records:

@@ -217,8 +217,9 @@ def test_a_full_disk_costs_the_recording_and_not_the_answer(tmp_path, caplog):
 def test_where_nothing_can_be_written_nothing_is_asked(tmp_path):
     missing = tmp_path / "no" / "run.jsonl"
     for make in (Record, Cache):
-        with pytest.raises(qhal.InputError, match="cannot (record to|use).*(No such|unable)"):
-            make(qhal.get_oracle("random"), missing)
+        for place in (missing, "/proc/qhal.jsonl"):
+            with pytest.raises(qhal.InputError, match="cannot (record to|use).*(No such|unable)"):
+                make(qhal.get_oracle("random"), place)
     for make in (Record, Cache):
         with pytest.raises(qhal.InputError, match="is not a regular file"):
             make(qhal.get_oracle("random"), "/dev/full")

@@ -280,3 +280,17 @@ def test_an_unmodified_workflow_of_dwave_hybrid(name):
     )
     start = hybrid.State.from_sample(hybrid.utils.min_sample(bqm), bqm)
     assert ours.run(start).result().samples.first.energy < 0.7 * truth
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_the_roof_duality_of_presolve_is_that_of_dwave_preprocessing(seed):
+    from dwave.preprocessing import roof_duality
+
+    from qhal.composites.roof import persistent
+    from qhal.ocean import bqm_from_qubo
+
+    qubo = random_qubo(30, seed=seed, density=0.15)
+    values = persistent(qubo)
+    ours = {i: int(value) for i, value in enumerate(values) if value >= 0}
+    _, theirs = roof_duality(bqm_from_qubo(qubo))
+    assert ours == theirs

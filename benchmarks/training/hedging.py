@@ -187,7 +187,7 @@ def _draw(rows: Any, path: Path) -> None:
     axes[3].set_xscale("log")
     for axis in axes:
         axis.set(xlabel="oracle calls", ylabel="training accuracy")
-        axis.legend(fontsize="x-small", loc="lower right")
+        axis.legend(fontsize="x-small")
     save_figure(figure, path)
 
 
@@ -204,7 +204,7 @@ def _curve(axis: Any, found: list[Any], label: str, style: str = "-") -> None:
         ]
         for curve in curves
     ]
-    axis.plot(points, np.mean(values, axis=0), style, label=label)
+    axis.plot(points, np.mean(values, axis=0), style, marker=".", label=label)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from qhal.problems.program import BinaryProgram
 from qhal.problems.qcbo import Qcbo, Values
 from qhal.problems.qubo import Qubo
 from qhal.qcgd.lifting import Atoms, Lifting
+from qhal.qcgd.parts import Parts
 from qhal.qcgd.polish import Polish
 from qhal.qcgd.starts import KEPT, Starts
 
@@ -46,9 +47,10 @@ class Incumbent:
 class Harvest:
     """The incumbents of a run; `halted` says whether polishing must end.
 
-    `raw` counts only samples whose primary bits the oracle itself returned feasible; `best` also
-    those made feasible by the problem's completion, and the polished ones. `nearest` is the least
-    violated sample, for a run that finds nothing feasible. `starts` keeps where calls may begin.
+    `raw` counts only samples whose primary bits the oracle itself returned feasible (parts that
+    nothing connects may come from several samples); `best` also those made feasible by the
+    problem's completion, and the polished ones. `nearest` is the least violated sample, for a run
+    that finds nothing feasible. `starts` keeps where calls may begin.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Harvest:
         self.nearest: tuple[float, Values] | None = None
         self.starts = Starts(lifting.program.num_bits)
         self._feasible: list[tuple[FloatArray, Values]] = []
+        self._parts = Parts(lifting.program) if source.completion is None else None
         self._polish = Polish(source) if polish and source.completion is None else None
 
     @property
@@ -86,6 +89,8 @@ class Harvest:
             block = slice(start, start + BLOCK)
             feasible = self._look(values[block], observer)
             feasible_reads += int(counts[block][feasible].sum())
+        if self._parts is not None and self._parts.count > 1:
+            self._combine(values[:BLOCK])
         if self.best.objective != before:
             self._polish_best()
         bits = np.vstack([self.program.complete(values), states])
@@ -93,6 +98,14 @@ class Harvest:
         bits = bits[np.argsort(qubo.energies(bits), kind="stable")[:MAX_ATOMS]]
         self._keep_starts(bits)
         return self.lifting.atoms(bits, feasible_reads / int(counts.sum()))
+
+    def _combine(self, values: Values) -> None:
+        """Offer the best of each part in `values` (k, n) and in what was found before."""
+        assert self._parts is not None
+        earlier = [self.best.values, None if self.nearest is None else self.nearest[1]]
+        values = np.vstack([values, *(found for found in earlier if found is not None)])
+        combined = self._parts.combined(self.program.complete(values))
+        self._look(self.program.values(combined), None)
 
     def _keep_starts(self, recent: States) -> None:
         objectives = np.concatenate([np.zeros(0), *(found for found, _ in self._feasible)])

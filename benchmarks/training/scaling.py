@@ -95,7 +95,7 @@ def row(plan: TrainingPlan, samples: int, epochs: int) -> list[str]:
     began = time.process_time()
     for number in range(2, epochs + 1):
         run.state.epoch(number)
-    total = time.process_time() - began
+    times = (executor.time_s, oracle.time_s, time.process_time() - began)
     count = run.state.books.calls - calls
     tasks, executor.weigh = executor.tasks, True
     before = run.state.books.calls
@@ -104,7 +104,7 @@ def row(plan: TrainingPlan, samples: int, epochs: int) -> list[str]:
     return [
         str(run.state.books.num_variables),
         str(count),
-        *(f"{1000 * t / count:.1f}" for t in (executor.time_s, oracle.time_s, total)),
+        *(f"{1000 * t / count:.1f}" for t in times),
         f"{tasks / count:.1f}",
         f"{executor.bytes_out / weighed / 1000:.0f}",
         f"{executor.bytes_back / weighed / 1000:.0f}",

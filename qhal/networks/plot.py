@@ -73,7 +73,8 @@ def draw_confusion(axis: Any, result: Fitted) -> None:
         dark = counts[i, j] > counts.max() / 2
         axis.text(j, i, str(counts[i, j]), ha="center", va="center", color="w" if dark else "k")
     ticks = np.arange(len(names))
-    axis.set_xticks(ticks, names)
+    slant: dict[str, Any] = {"rotation": 45, "ha": "right"} if len(names) > 4 else {}
+    axis.set_xticks(ticks, names, **slant)
     axis.set_yticks(ticks, names)
     axis.set(xlabel="predicted", ylabel="true", title=f"{len(data.y_test):,} test samples")
 

@@ -81,6 +81,16 @@ class Block:
         return steps
 
     @cached_property
+    def _places(self) -> dict[Code, tuple[Ints, Ints]]:
+        """For each code its numbers (k,), and the places of their bits (k, code.num_bits)."""
+        starts = np.cumsum([0, *(code.num_bits for code in self.codes)])[:-1]
+        places = {}
+        for code in dict.fromkeys(self.codes):
+            rows = np.array([k for k, own in enumerate(self.codes) if own == code])
+            places[code] = (rows, starts[rows][:, np.newaxis] + np.arange(code.num_bits))
+        return places
+
+    @cached_property
     def _bases(self) -> Ints:
         return np.array([code.base for code in self.codes], dtype=np.int64)
 
@@ -91,8 +101,10 @@ class Block:
 
     def encode(self, numbers: Ints) -> npt.NDArray[np.int8]:
         """Bits (num_bits,) of `numbers` (n,)."""
-        pairs = zip(self.codes, numbers, strict=True)
-        return np.concatenate([code.encode(np.array(number)) for code, number in pairs])
+        bits = np.zeros(self.num_bits, dtype=np.int8)
+        for code, (rows, places) in self._places.items():
+            bits[places] = code.encode(numbers[rows])
+        return bits
 
     def decode(self, bits: npt.NDArray[np.int8]) -> Ints:
         """Numbers (..., n) of `bits` (..., num_bits)."""

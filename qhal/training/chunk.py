@@ -137,10 +137,7 @@ class Chunk:
         """Gradient (n,) and Gauss-Newton Hessian (n, n) of the sum of losses by the numbers."""
         facts = self.derivatives
         tangents = [self.tangent(group) for group in block.groups]
-        features = [
-            self.values[group.layer][list(group.columns)].astype(np.float32, copy=False)
-            for group in block.groups
-        ]
+        features = [self._features(group).astype(np.float32, copy=False) for group in block.groups]
         ends = np.cumsum([0, *map(len, features)])
         places = [slice(*pair) for pair in pairwise(ends)]
         gradient, hessian = np.zeros(ends[-1]), np.zeros((ends[-1], ends[-1]))
@@ -153,6 +150,12 @@ class Chunk:
                 hessian[at, places[j]] = weighted @ features[j].T
                 hessian[places[j], at] = hessian[at, places[j]].T
         return gradient, hessian
+
+    def _features(self, group: Group) -> Floats:
+        """What the parameters of `group` multiply, (columns, N)."""
+        values = self.values[group.layer]
+        whole = group.columns == tuple(range(len(values)))
+        return values if whole else values[list(group.columns)]
 
     def _weights(self, layer: int) -> Floats:
         return self.parameters[layer][:, :-1].astype(np.float32)

@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from qhal.errors import InputError
 from qhal.executors import Executor
 from qhal.executors.serial import Serial
-from qhal.networks.spec import Ints
+from qhal.networks.spec import Ints, NetworkSpec
 from qhal.networks.training import TrainingPlan
 from qhal.oracle import Oracle
 from qhal.registry import exact_oracle, get_executor
 from qhal.training.hedging import HedgingSettings
 from qhal.training.hedging_run import HedgingRun
 from qhal.training.result import SequentialResult
-from qhal.training.run import Callback, Limits, Run
+from qhal.training.run import Callback, Limits, Run, Trained
 from qhal.training.sequential import Settings
 from qhal.training.store import Store
 
@@ -38,14 +39,14 @@ def train_sequential(
 
     See `qhal.train` for the parameters. The test set is only looked at afterwards.
     """
-    return _train(plan, oracle, executor, "sequential", Run, Settings, **options)
+    return _train(plan, oracle, executor, "sequential", Settings, **options)
 
 
 def train_hedging(
     plan: TrainingPlan, oracle: Oracle, executor: str | Executor = "serial", **options: Any
 ) -> SequentialResult:
     """`train_sequential`, by progressive hedging instead; `settings` are `HedgingSettings`."""
-    return _train(plan, oracle, executor, "hedging", HedgingRun, HedgingSettings, **options)
+    return _train(plan, oracle, executor, "hedging", HedgingSettings, **options)
 
 
 def _train(
@@ -53,8 +54,7 @@ def _train(
     oracle: Oracle,
     executor: str | Executor,
     method: str,
-    make_run: type[Run] | type[HedgingRun],
-    make_settings: type[Any],
+    make_settings: type[Settings] | type[HedgingSettings],
     *,
     whole: bool = True,
     executor_options: Mapping[str, Any] | None = None,
@@ -71,27 +71,21 @@ def _train(
     prover = None if certify is None else exact_oracle(certify)
     data = plan.dataset
     chosen = np.arange(len(data.y_train)) if whole else plan.chosen
-    fitted, kept = _split(chosen, validation, plan.seed)
-    x, y = data.x_train, data.y_train
     if num_reads is not None:
         settings["num_reads"] = num_reads
-    own = Store(x[fitted], y[fitted])
-    with _running(executor, executor_options) as runner, _shared(own, runner) as store:
-        run = make_run(
-            plan.spec,
-            store,
-            oracle,
-            runner,
-            settings=make_settings(**settings),
-            limits=Limits(
-                time_limit=time_limit, max_oracle_calls=max_oracle_calls, patience=patience
-            ),
-            seed=plan.seed,
-            validation=Store(x[kept], y[kept]) if len(kept) else None,
-            class_names=data.class_names,
-        )
-        if checkpoint is not None:
-            run.resume(Path(checkpoint))
+    with _prepared(
+        plan.spec,
+        Store(data.x_train[chosen], data.y_train[chosen]),
+        oracle,
+        executor,
+        executor_options=executor_options,
+        settings=make_settings(**settings),
+        limits=Limits(time_limit=time_limit, max_oracle_calls=max_oracle_calls, patience=patience),
+        seed=plan.seed,
+        validation=validation,
+        class_names=data.class_names,
+        checkpoint=checkpoint,
+    ) as run:
         trained = run.run(callback)
         bound = None
         if prover is not None and isinstance(run, HedgingRun):
@@ -103,11 +97,72 @@ def _train(
         dual_bound=bound,
         dataset=data,
         oracle=oracle,
-        executor=runner.info.name,
+        executor=executor if isinstance(executor, str) else executor.info.name,
         seed=plan.seed,
-        train_accuracy=network.accuracy(x, y),
+        train_accuracy=network.accuracy(data.x_train, data.y_train),
         test_accuracy=network.accuracy(data.x_test, data.y_test),
     )
+
+
+def fitted(
+    spec: NetworkSpec,
+    x: npt.NDArray[Any],
+    y: npt.NDArray[Any],
+    oracle: Oracle,
+    executor: str | Executor = "serial",
+    *,
+    callback: Callback | None = None,
+    **options: Any,
+) -> Trained:
+    """Train a network of `spec` on the samples `x`, `y`, arrays in memory or memory-mapped.
+
+    Parameters
+    ----------
+    settings : `Settings` for sequential training, `HedgingSettings` for hedging
+    limits : `Limits`
+    seed : whole number
+    validation : share of the samples that is kept apart and chooses the best epoch, default 0
+    class_names : one for each class
+    checkpoint, executor_options, callback : as for `qhal.train`
+    """
+    with _prepared(spec, Store(x, y), oracle, executor, **options) as run:
+        return run.run(callback)
+
+
+@contextmanager
+def _prepared(
+    spec: NetworkSpec,
+    samples: Store,
+    oracle: Oracle,
+    executor: str | Executor,
+    *,
+    settings: Settings | HedgingSettings,
+    limits: Limits,
+    seed: int,
+    validation: float = 0.0,
+    class_names: tuple[str, ...] = ("0", "1"),
+    checkpoint: str | os.PathLike[str] | None = None,
+    executor_options: Mapping[str, Any] | None = None,
+) -> Iterator[Run | HedgingRun]:
+    """The run, resumed if there is a checkpoint, while its executor is open."""
+    x, y = samples.arrays
+    train, kept = _split(len(y), validation, seed)
+    common: dict[str, Any] = {
+        "limits": limits,
+        "seed": seed,
+        "validation": Store(x[kept], y[kept]) if validation else None,
+        "class_names": class_names,
+    }
+    own = Store(x[train], y[train])
+    with _running(executor, executor_options) as runner, _shared(own, runner) as store:
+        run: Run | HedgingRun
+        if isinstance(settings, HedgingSettings):
+            run = HedgingRun(spec, store, oracle, runner, settings=settings, **common)
+        else:
+            run = Run(spec, store, oracle, runner, settings=settings, **common)
+        if checkpoint is not None:
+            run.resume(Path(checkpoint))
+        yield run
 
 
 @contextmanager
@@ -131,12 +186,14 @@ def _shared(store: Store, executor: Executor) -> Iterator[Store]:
         yield store.in_folder(Path(folder))
 
 
-def _split(chosen: Ints, share: float, seed: int) -> tuple[Ints, Ints]:
-    """Indices to train on, and those kept apart."""
+def _split(count: int, share: float, seed: int) -> tuple[Ints | slice, Ints | slice]:
+    """Which of `count` samples to train on, and which are kept apart."""
     if not 0 <= share < 1:
         raise InputError(f"validation must be a share from 0 to less than 1, not {share!r}.")
-    count = round(share * len(chosen))
-    if not count:
-        return chosen, chosen[:0]
-    order = np.random.default_rng([seed, 1]).permutation(chosen)
-    return np.sort(order[count:]), np.sort(order[:count])
+    kept = round(share * count)
+    if not share:
+        return slice(None), slice(0)
+    if not 0 < kept < count:
+        raise InputError(f"a validation share of {share} leaves {kept} of {count} samples apart.")
+    order = np.random.default_rng([seed, 1]).permutation(count)
+    return np.sort(order[kept:]), np.sort(order[:kept])

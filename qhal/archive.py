@@ -17,6 +17,9 @@ from qhal.errors import InputError
 
 # Deflate cannot shrink anything by more than 1032 : 1.
 _MAX_RATIO = 1032
+# An archive may unfold to so many bytes, or to so many times its own size if that is more.
+_MAX_UNFOLDED = 2**28
+_FAIR_RATIO = 50
 _HEADER = re.compile(
     rb"\{'descr': '([<>|][biufU][1-9]\d{0,5})', 'fortran_order': (True|False), "
     rb"'shape': \(((?:\d{1,18}, ?)*\d{0,18})\), \}\s*"
@@ -31,6 +34,12 @@ def read_members(data: bytes, name: str) -> dict[str, bytes]:
             members = archive.infolist()
             for member in members:
                 _check_member(member, len(data), name)
+            unfolded = sum(member.file_size for member in members)
+            if unfolded > max(_MAX_UNFOLDED, _FAIR_RATIO * len(data)):
+                raise InputError(
+                    f"{name} would unfold from {len(data)} to {unfolded} bytes, which no sound "
+                    "file does: it is damaged or made to fill the memory."
+                )
             if len({member.filename for member in members}) < len(members):
                 raise InputError(f"{name} is damaged: it holds two members of one name.")
             return {member.filename: archive.read(member) for member in members}

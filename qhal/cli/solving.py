@@ -70,9 +70,10 @@ def solve(
 ) -> int:
     """Solve the problem in FILE.
 
-    The suffix of FILE says its format: .lp, .cqm, .bqm, .coo, .qubo, .mc, .dat (QAPLIB), .npz, or a
-    Gset graph (G1, G2, ...). A problem without constraints goes straight to the oracle. Ctrl-C ends
-    the run with the best solution so far. Exits with 1 if nothing feasible was found.
+    The suffix of FILE says its format: .lp, .mps, .qplib, .cqm, .bqm, .coo, .qubo, .mc, .dat
+    (QAPLIB), .npz, or a Gset graph (G1, G2, ...). A problem without constraints goes straight to
+    the oracle. Ctrl-C ends the run with the best solution so far. Exits with 1 if nothing
+    feasible was found.
 
     \b
     Examples:

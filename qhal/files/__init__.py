@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from qhal.atomic import write_atomically
 from qhal.errors import InputError
-from qhal.files import coo, dimod_files, lp, maxcut, npz, qaplib, qbsolv
+from qhal.files import coo, dimod_files, lp, maxcut, mps, npz, qaplib, qbsolv, qplib
 from qhal.problems import Qcbo
 
 __all__ = ["FORMATS", "Format", "read_problem", "write_problem"]
@@ -32,6 +32,8 @@ class Format(NamedTuple):
 
 FORMATS: dict[str, Format] = {
     ".lp": Format(lp.read, lp.write, "CPLEX LP, as dimod writes it"),
+    ".mps": Format(mps.read, mps.write, "MPS, with QUADOBJ and QCMATRIX"),
+    ".qplib": Format(qplib.read, qplib.write, "QPLIB"),
     ".cqm": Format(dimod_files.read_cqm, dimod_files.write_cqm, "dimod constrained model"),
     ".bqm": Format(dimod_files.read_bqm, dimod_files.write_bqm, "dimod binary model"),
     ".coo": Format(coo.read, coo.write, "dimod COOrdinate list"),

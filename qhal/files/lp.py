@@ -9,7 +9,6 @@ dimod's reader never returns from many a damaged file and cannot say which line 
 
 from __future__ import annotations
 
-import logging
 import math
 from dataclasses import replace
 
@@ -19,23 +18,17 @@ import scipy.sparse as sp
 
 from qhal.errors import InputError
 from qhal.files.lp_parser import Expression, Model, is_keyword, parse
+from qhal.files.rows import note_maximised, whole_bounds
 from qhal.problems import Qcbo
 from qhal.problems.constraints import ConstraintRows
 from qhal.problems.spins import over_bits
-
-_LARGEST_BOUND = 2.0**53
-_LOG = logging.getLogger(__name__)
 
 
 def read(data: bytes, name: str) -> Qcbo:
     """The problem in `data`, the content of the ``.lp`` file `name`; to be maximised: negated."""
     model = parse(data, name)
     if model.maximized:
-        _LOG.info(
-            "%s is to be maximised: qhal minimises the negated objective, so every objective and "
-            "bound is the negative of the file's.",
-            name,
-        )
+        note_maximised(name)
     order = {variable: index for index, variable in enumerate(model.variables)}
     bounds = [_bounds(model, variable, name) for variable in order]
     rows = ConstraintRows(len(order))
@@ -86,12 +79,8 @@ def _bounds(model: Model, variable: str, name: str) -> tuple[float, float]:
         )
     if kind == "binary":
         low, high = max(low, 0.0), min(high, 1.0)
-    if not (abs(low) <= _LARGEST_BOUND and abs(high) <= _LARGEST_BOUND):
-        raise InputError(
-            f"{name}: integer variable {variable!r} needs finite bounds below 2^53: "
-            f"add 'low <= {variable} <= high' under Bounds."
-        )
-    return math.ceil(low), math.floor(high)
+    hint = f"add 'low <= {variable} <= high' under Bounds"
+    return whole_bounds(low, high, name, variable, hint)
 
 
 def _labels(model: Model) -> list[str]:

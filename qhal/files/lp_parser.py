@@ -30,7 +30,7 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 _TOKEN = re.compile(
-    r"(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+    r"(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
     r"|(?P<name>(?:[^\W\d]|[!\"#$%&(),;?@'`{}~‘’])[\w.!\"#$%&(),;?@'`{}~‘’]*)"
     r"|(?P<sense><=|=<|>=|=>|==|<|>|=)"
     r"|(?P<sign>[-+])|(?P<mark>[*/^:\[\]])"
@@ -102,7 +102,7 @@ class _Token(NamedTuple):
 
 
 def _sections(data: bytes, name: str) -> Iterator[tuple[str, list[_Token]]]:
-    section = ""
+    section = keyword = ""
     tokens: list[_Token] = []
     for number, line in numbered_lines(data, name):
         text = line.partition("\\")[0].strip()
@@ -111,8 +111,9 @@ def _sections(data: bytes, name: str) -> Iterator[tuple[str, list[_Token]]]:
             if section:
                 yield section, tokens
             section, tokens, text = str(header.lastgroup), [], text[header.end() :]
-            if section == "unsupported":
-                raise at_line(name, number, f"the section {header[0]!r} is not supported.")
+            keyword = header[0]
+        if text and section == "unsupported":
+            raise at_line(name, number, f"the section {keyword!r} is not supported.")
         if text and section in ("", "end"):
             problem = "nothing may follow 'End'" if section else "expected 'Minimize' or 'Maximize'"
             raise at_line(name, number, f"{problem}.")

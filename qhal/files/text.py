@@ -10,7 +10,7 @@ import numpy as np
 
 from qhal.errors import InputError
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _WHOLE = re.compile(r"\d{1,18}", re.ASCII)
 
 
@@ -40,9 +40,14 @@ def at_line(name: str, line: int, message: str) -> InputError:
     return InputError(f"{name}, line {line}: {message}")
 
 
+def is_number(token: str) -> bool:
+    """Whether `token` is a decimal number, of whatever size."""
+    return _NUMBER.fullmatch(token) is not None
+
+
 def parse_number(token: str, name: str, line: int) -> float:
     """`token` as a finite float."""
-    if not _NUMBER.fullmatch(token):
+    if not is_number(token):
         raise at_line(name, line, f"{token[:40]!r} is not a finite number.")
     value = float(token)
     if not math.isfinite(value):

@@ -30,8 +30,87 @@ General
  k
 End
 """
+MPS = """* a comment
+NAME test
+OBJSENSE
+    MIN
+ROWS
+ N  cost
+ L  first
+ G  second
+ E  third
+ N  unused
+COLUMNS
+    MARKER    'MARKER'  'INTORG'
+    x         cost      1.0   first  1.0
+    x         second    1
+    y         cost      -2    first  1
+    MARKER    'MARKER'  'INTEND'
+    k         third     2     unused 7
+RHS
+    RHS       first     4     second -1
+    RHS       cost      -5
+    third     4
+RANGES
+    RNG       first     2.5
+BOUNDS
+ BV BND       x
+ UI BND       k         4
+QUADOBJ
+    x  k  2
+    y  y  3
+QCMATRIX second
+    x  k  -1
+    k  x  -1
+ENDATA
+"""
+QPLIB = """test
+QIQ # type
+Minimize
+3 # variables
+2 # constraints
+2 # quadratic terms in objective
+1 1 2.0
+3 1 -8
+0.5 # default value for linear coefficients in objective
+1 # others
+2 -1
+7.5 # objective constant
+1 # quadratic terms in all constraints
+2 2 1 3
+3 # linear terms in all constraints
+1 1 1
+1 2 1
+2 3 -1
+
+! a comment
+1e20 # infinity
+-1e20 # default left-hand side
+1 # others
+1 0
+2 # default right-hand side
+0 # others
+0 # default lower bound
+1 # others
+3 -2
+1 # default upper bound
+1 # others
+3 5
+0 # default start
+0
+0
+0
+0
+0
+1 # names of variables
+3 k
+1 # names of constraints
+2 second
+"""
 TEXTS = {
     ".lp": LP,
+    ".mps": MPS,
+    ".qplib": QPLIB,
     ".coo": "# vartype=BINARY\n0 0 1.5\n0 2 -2\n",
     ".qubo": "c comment\np qubo 0 3 1 1\n0 0 1.5\n0 2 -2\n",
     ".mc": "3 2\n1 2 1\n2 3 -1\n",
@@ -109,7 +188,7 @@ def test_impossible_path():
     assert "null" in complaint("zero\0byte.lp")
 
 
-@pytest.mark.parametrize("name", ["problem.txt", "problem", "problem.mps", "G1.old", ".lp"])
+@pytest.mark.parametrize("name", ["problem.txt", "problem", "problem.osil", "G1.old", ".lp"])
 def test_unsupported_suffixes_are_answered_with_the_supported(tmp_path, name):
     (tmp_path / name).write_text(LP)
     text = complaint(tmp_path / name)
@@ -152,8 +231,9 @@ def test_every_truncation_is_noticed_or_harmless(tmp_path, samples, suffix):
     for length in range(0, len(content), max(1, len(content) // 150)):
         path.write_bytes(content[:length])
         complete += outcome(path) is None
-    # Text may lose its last line break, and a COO list, which announces nothing, whole lines.
-    assert complete <= (10 if suffix == ".coo" else 4)
+    # Text may lose its last line break, a COO list, which announces nothing, whole lines, and
+    # QPLIB the names at its end.
+    assert complete <= {".coo": 10, ".qplib": 10}.get(suffix, 4)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -178,6 +258,8 @@ def test_damaged_files_raise_input_errors_only(tmp_path_factory, samples, suffix
     ("suffix", "content"),
     [
         (".lp", "Minimize\nSubject To\nEnd\n"),
+        (".mps", "NAME\nROWS\n N obj\nCOLUMNS\nRHS\nENDATA\n"),
+        (".qplib", "none\nLBN\nminimize\n0\n0\n0\n0\n1e20\n0\n0\n0\n0\n0\n0\n"),
         (".coo", "# vartype=BINARY\n"),
         (".qubo", "p qubo 0 0 0 0\n"),
         (".mc", "0 0\n"),
@@ -194,9 +276,10 @@ def test_no_variables(tmp_path, suffix, content):
 @pytest.mark.parametrize(
     "bad", ["nan", "inf", "-Infinity", "1e400", "0x10", "1_0", "１", "1,5", "abc"]
 )
-@pytest.mark.parametrize("suffix", [".coo", ".qubo", ".mc", ".dat"])
+@pytest.mark.parametrize("suffix", [".mps", ".qplib", ".coo", ".qubo", ".mc", ".dat"])
 def test_numbers_must_be_finite_decimals(tmp_path, suffix, bad):
-    value = {".coo": "-2", ".qubo": "-2", ".mc": "-1", ".dat": "3"}[suffix]
+    values = {".mps": "-5", ".qplib": "-8", ".coo": "-2", ".qubo": "-2", ".mc": "-1", ".dat": "3"}
+    value = values[suffix]
     head, _, tail = TEXTS[suffix].rpartition(value)
     text = refused(tmp_path, suffix, head + bad + tail)
     assert re.search(r"line \d+: .* (not a finite number|too large)", text)
@@ -267,7 +350,7 @@ def test_text_formats(tmp_path, suffix, content, expected):
         ("-2 <= k <= 5", "7 <= k <= 5", "has a lower bound above its upper bound"),
         ("-2 <= k <= 5", "k", "line 8: the section ends too early: expected '<='"),
         ("General\n k", "", "variable 'k' is continuous"),
-        ("Binary", "Semi-Continuous", "line 9: the section 'Semi-Continuous' is not supported"),
+        ("Binary", "Semi-Continuous", "line 10: the section 'Semi-Continuous' is not supported"),
         ("End", "", "does not close with 'End'"),
         ("End", "End\nmore", "line 14: nothing may follow 'End'"),
     ],
@@ -275,6 +358,72 @@ def test_text_formats(tmp_path, suffix, content, expected):
 def test_lp_files(tmp_path, old, new, expected):
     assert LP.count(old) >= 1
     assert expected in refused(tmp_path, ".lp", LP.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("NAME test", "    NAME test", "line 2: expected a section, such as ROWS"),
+        ("ROWS", "ROWZ", "line 5: the section 'ROWZ' is not supported"),
+        ("    MIN", "    LOW", "line 4: the sense of the objective is MAX or MIN"),
+        (" L  first", " X  first", "line 7: expected a row's type (N, L, G or E)"),
+        (" L  first", " L  second", "line 8: a second row is called 'second'"),
+        ("'INTORG'", "'SOSORG'", "line 12: a marker is 'INTORG' or 'INTEND'"),
+        ("first  1.0", "fist  1.0", "line 13: there is no row 'fist'"),
+        ("first  1.0", "first  1.0abc", "line 13: '1.0abc' is not a finite number"),
+        ("first  1.0", "first  1.0 2", "line 13: expected one or two pairs"),
+        ("second    1", "first    1", "line 14: a second value for 'x' in row 'first'"),
+        ("second    1", "cost    1", "line 14: a second value for 'x' in the objective"),
+        ("    third     4", "    first     4", "a second value for the side of row 'first'"),
+        (" UI BND       k         4", " UI BND       k         -4", "an upper bound below 0"),
+        (" UI BND       k         4", " UP BND       k         4", "variable 'k' is continuous"),
+        (" UI BND       k         4", " LI BND       k         4", "'k' needs finite bounds"),
+        (" UI BND       k         4", " UI BND       k         5e12", "needs tighter bounds"),
+        (" UI BND       k         4", " SC BND       k         4", "bounds of type 'SC' are not"),
+        (" UI BND       k         4", " UI BND       z         4", "there is no column 'z'"),
+        (" UI BND       k         4", " UI k", "expected 'UI set column value'"),
+        ("    y  y  3", "    y  y", "expected two columns and a value, but found 2 words"),
+        ("QCMATRIX second", "QCMATRIX", "expected 'QCMATRIX row'"),
+        ("QCMATRIX second", "QCMATRIX none", "there is no row 'none'"),
+        ("ENDATA\n", "", "does not close with ENDATA"),
+        ("ENDATA", "ENDATA\nRHS", "nothing may follow ENDATA"),
+        (" E  third", " E  first_low", "there is no row 'third'"),
+    ],
+)
+def test_mps_files(tmp_path, old, new, expected):
+    assert old in MPS
+    assert expected in refused(tmp_path, ".mps", MPS.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("QIQ", "QXQ", "line 2: 'QXQ' is no problem type of QPLIB"),
+        ("QIQ", "QCQ", "variable 'x1' is continuous"),
+        ("Minimize", "Lower", "line 3: the sense is 'minimize' or 'maximize'"),
+        ("3 # v", "1000000000 # v", "line 4: 1000000000 variables are more than the file can"),
+        ("2 # constraints", "999999999", "line 5: 999999999 constraints are more than the file"),
+        ("2 # quad", "1000 # quad", "line 6: 1000 quadratic terms are announced, but only"),
+        ("3 1 -8", "4 1 -8", "line 8: the index 4 is not one from 1 to 3"),
+        ("3 1 -8", "0 1 -8", "line 8: the index 0 is not one from 1 to 3"),
+        ("3 1 -8", "3 -8", "line 8: expected entry 2 of 2 quadratic terms, but found 2 words"),
+        ("3 1 -8", "3 1 -8 9", None),
+        ("1e20 #", "3 #", "'k' needs finite bounds below 2^53"),
+        ("3 5", "3 -5", "variable 'k' has a lower bound above its upper bound"),
+        ("2 second", "2 c1_low", "share the label 'c1_low'"),
+        ("3 k", "3 x1", "variable names, different"),
+        ("2 second\n", "2 second\nmore\n", "nothing may follow the names of the constraints"),
+    ],
+)
+def test_qplib_files(tmp_path, old, new, expected):
+    assert old in QPLIB
+    changed = QPLIB.replace(old, new, 1)
+    if expected is not None:
+        assert expected in refused(tmp_path, ".qplib", changed)
+        return
+    path = tmp_path / "comment.qplib"
+    path.write_text(changed)
+    assert read_problem(path).num_variables == 3
 
 
 # --- binary formats -------------------------------------------------------------------------------
@@ -395,6 +544,13 @@ def test_what_a_format_cannot_hold(tmp_path):
     ):
         with pytest.raises(InputError, match=expected):
             write_problem(Qcbo.from_arrays([[1.0]], names=[name]), tmp_path / "out.lp")
+    for suffix, name in ((".mps", "two words"), (".mps", "*x"), (".qplib", "a\tb"), (".mps", "")):
+        with pytest.raises(InputError, match="cannot hold the name"):
+            write_problem(Qcbo.from_arrays([[1.0]], names=[name]), tmp_path / f"out{suffix}")
+    huge = Qcbo.from_arrays([[1e308]], upper=[2])
+    for suffix in (".mps", ".qplib"):
+        with pytest.raises(InputError, match="cannot hold a coefficient this large"):
+            write_problem(huge, tmp_path / f"out{suffix}")
     assert not list(tmp_path.iterdir())
 
 

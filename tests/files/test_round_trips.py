@@ -78,7 +78,7 @@ def assert_same(one: Qcbo, other: Qcbo, *, names: bool = True) -> None:
     )
 
 
-@pytest.mark.parametrize("suffix", [".lp", ".cqm", ".npz"])
+@pytest.mark.parametrize("suffix", [".lp", ".mps", ".qplib", ".cqm", ".npz"])
 @settings(max_examples=60)
 @given(problem=problems())
 def test_constrained_round_trip(tmp_path_factory, suffix, problem):
@@ -87,7 +87,7 @@ def test_constrained_round_trip(tmp_path_factory, suffix, problem):
     assert_same(problem, read_problem(path))
 
 
-@pytest.mark.parametrize("suffix", [".lp", ".cqm", ".bqm", ".npz"])
+@pytest.mark.parametrize("suffix", [".lp", ".mps", ".qplib", ".cqm", ".bqm", ".npz"])
 @settings(max_examples=40)
 @given(problem=problems(constrained=False))
 def test_unconstrained_round_trip_keeps_names(tmp_path_factory, suffix, problem):
@@ -105,7 +105,7 @@ def test_spins_stay_spins(tmp_path_factory, suffix, problem):
     assert_same(problem, read_problem(path))
 
 
-@pytest.mark.parametrize("suffix", [".lp", ".qubo"])
+@pytest.mark.parametrize("suffix", [".lp", ".mps", ".qplib", ".qubo"])
 @settings(max_examples=40)
 @given(problem=problems(constrained=False, names=False, spins=True))
 def test_formats_without_spins_get_their_bits(tmp_path_factory, suffix, problem):
@@ -137,7 +137,7 @@ def test_numbers_of_variables_are_kept_and_other_names_become_positions(tmp_path
 def test_extreme_coefficients_survive_every_format(tmp_path):
     values = [1e-300, 1e300, -1.5e-7, 123456789012345678.0, 0.1]
     problem = Qcbo.from_arrays(np.diag(values), names=[f"x{i}" for i in range(5)])
-    for suffix in (".lp", ".cqm", ".bqm", ".coo", ".qubo", ".npz"):
+    for suffix in (".lp", ".mps", ".qplib", ".cqm", ".bqm", ".coo", ".qubo", ".npz"):
         path = tmp_path / f"problem{suffix}"
         write_problem(problem, path)
         read = read_problem(path)
@@ -306,4 +306,5 @@ def test_coo_files_of_dimod(tmp_path, vartype):
 
 
 def test_every_format_is_tested_here():
-    assert set(FORMATS) == {".lp", ".cqm", ".bqm", ".coo", ".qubo", ".mc", ".dat", ".npz"}
+    here = {".lp", ".mps", ".qplib", ".cqm", ".bqm", ".coo", ".qubo", ".mc", ".dat", ".npz"}
+    assert set(FORMATS) == here

@@ -3,7 +3,6 @@
 import itertools
 import re
 
-import highspy
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -15,10 +14,11 @@ from qhal.problems import Qcbo
 from .test_bad_files import MPS, QPLIB
 from .test_round_trips import problems
 
+highspy = pytest.importorskip("highspy")
 KINDS = highspy.HighsVarType
 
 
-def highs(path) -> highspy.Highs:
+def highs(path):
     """HiGHS with the model at `path`; it must read it without a complaint."""
     model = highspy.Highs()
     model.setOptionValue("output_flag", False)
@@ -26,7 +26,7 @@ def highs(path) -> highspy.Highs:
     return model
 
 
-def assert_as_highs(problem: Qcbo, model: highspy.Highs) -> None:
+def assert_as_highs(problem: Qcbo, model) -> None:
     """`problem` has the objective and the feasible points of `model`, tried one by one."""
     lp = model.getLp()
     assert list(problem.names) == list(lp.col_names_)

@@ -25,6 +25,7 @@ from qhal.cli.converting import convert
 from qhal.cli.listing import check, oracles, plugins
 from qhal.cli.output import as_options, tell
 from qhal.cli.predicting import predict
+from qhal.cli.scaffolding import new_plugin
 from qhal.cli.solving import solve
 from qhal.cli.training import train
 from qhal.errors import OracleError, QhalError
@@ -145,5 +146,5 @@ def main() -> None:
     """
 
 
-for _command in (solve, compare, train, predict, convert, oracles, plugins, check):
+for _command in (solve, compare, train, predict, convert, oracles, plugins, check, new_plugin):
     main.add_command(_command)

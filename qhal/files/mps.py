@@ -7,9 +7,10 @@ or by a bound ``BV``, ``LI`` or ``UI``; one between markers that no bound mentio
 skipped, as everywhere.
 
 We read the format ourselves: HiGHS, which reads it as well, says nothing about a coefficient in an
-unknown row, a second coefficient in one place, ``1.0abc`` or a coefficient below 1e-9, and leaves
-out what it does not understand. Sources: IBM, CPLEX file formats reference, "MPS file format";
-HiGHS agrees on sound files (tests).
+unknown row, a second coefficient in one place, ``1.0abc`` or a coefficient below 1e-9, leaves out
+what it does not understand, and cannot be in one process with the HiGHS inside ortools.
+
+Sources: IBM, CPLEX file formats reference, "MPS file format"; on sound files HiGHS agrees (tests).
 """
 
 from __future__ import annotations

@@ -2,41 +2,11 @@
 
 import json
 import shutil
-import site
-import subprocess
-import sys
-import sysconfig
-import venv
 from pathlib import Path
 
-import pytest
+from .conftest import run
 
 PLUGIN = Path(__file__).parents[2] / "examples" / "third_party_plugin"
-
-
-def run(python, *arguments, fails=False):
-    done = subprocess.run([python, *arguments], capture_output=True, text=True, check=False)
-    assert fails == (done.returncode != 0), done.stderr
-    return done.stdout, done.stderr
-
-
-@pytest.fixture(scope="module")
-def python(tmp_path_factory):
-    """The interpreter of a new environment that also sees the packages of this one."""
-    folder = tmp_path_factory.mktemp("fresh")
-    venv.create(folder / "venv", with_pip=False)
-    scripts = "Scripts" if sys.platform == "win32" else "bin"
-    python = folder / "venv" / scripts / "python"
-    purelib = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))")[0].strip()
-    folders = {
-        sysconfig.get_path("purelib"),
-        sysconfig.get_path("platlib"),
-        *site.getsitepackages(),
-    }
-    # Not a plain path: the editable installs of this environment are .pth files themselves.
-    lines = [f"import site; site.addsitedir({path!r})" for path in sorted(folders)]
-    Path(purelib, "parent.pth").write_text("\n".join(lines))
-    return python
 
 
 def test_size():

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from qhal.api import as_qcbo, solve
+from qhal.api import as_qcbo, solve, versions
 from qhal.errors import InputError, QhalError, UnsupportedError, did_you_mean
 from qhal.oracle import Oracle, checked_seed
 from qhal.problems import Qcbo
@@ -22,8 +22,9 @@ Row: TypeAlias = dict[str, Any]
 
 _PROVED = (Status.OPTIMAL, Status.INFEASIBLE)
 _RESULTS = (
-    "objective raw_objective feasible certified lower_bound oracle_calls total_time_s".split()
-)
+    "objective raw_objective feasible certified lower_bound max_violation iterations oracle_calls "
+    "oracle_reads oracle_time_s total_time_s seed method versions"
+).split()
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ class Comparison:
     Attributes
     ----------
     results : a dict for each oracle, the reference first
-        oracle, reference (whether it is), status, objective, raw_objective, feasible, certified,
-        lower_bound, gap_to_reference, oracle_calls, total_time_s, stop_reason, error. An oracle
-        that refused or failed has the status "failed", its sentence in `error`, and no figures.
+        oracle, reference (whether it is), status, gap_to_reference, stop_reason, error, and what
+        a `Solution` has under the same names. An oracle that refused or failed has the status
+        "failed", its sentence in `error`, and no figures. See `qhal.schemas.load("comparison")`.
     agree : bool
         True only if every oracle that ran reached the same objective (as `meets` judges it), and
         nothing contradicts a proof. A reference counts as far as it got: with a
@@ -62,6 +63,7 @@ class Comparison:
     def to_json(self) -> dict[str, Any]:
         """A JSON-serialisable dict."""
         return {
+            "format": "qhal-comparison-1",
             "results": [dict(result) for result in self.results],
             "agree": self.agree,
             "differences": list(self.differences),
@@ -174,7 +176,8 @@ class _Entrant:
             return None
         limits = Limits(time_limit=options["time_limit"])
         try:
-            return solve_directly(problem, self.oracle, limits, options["seed"])
+            solution = solve_directly(problem, self.oracle, limits, options["seed"])
+            return replace(solution, versions=versions(self.oracle))
         except UnsupportedError:
             return None
 

@@ -38,6 +38,23 @@ class Samples:
     def __len__(self) -> int:
         return len(self.energies)
 
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-serialisable dict, as `qhal.schemas.load("samples")` describes it."""
+        known = ("oracle", "seed", "options")
+        return {
+            "format": "qhal-samples-1",
+            "oracle": self.info.get("oracle", ""),
+            "oracle_options": dict(self.info.get("options", {})),
+            "seed": self.info.get("seed"),
+            "num_reads": len(self),
+            "num_variables": int(self.states.shape[1]),
+            "time_s": self.time_s,
+            "lower_bound": self.lower_bound,
+            "energies": self.energies.tolist(),
+            "states": self.states.tolist(),
+            "info": {key: value for key, value in self.info.items() if key not in known},
+        }
+
     @property
     def first(self) -> tuple[States, float]:
         """The best state, shape (n,), and its energy."""
@@ -106,12 +123,14 @@ class Solution:
     assignment: Mapping[Hashable, int]
     iterations: int
     oracle_calls: int
+    oracle_reads: int
     oracle_time_s: float
     total_time_s: float
     num_variables: int
     num_constraints: int
     oracle: str
     seed: int
+    method: str
     history: tuple[Mapping[str, Any], ...] = ()
     info: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -134,13 +153,14 @@ class Solution:
         return np.array(list(self.assignment.values()), dtype=np.int64)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON-serialisable dict, history left out."""
+        """A JSON-serialisable dict without the history; see `qhal.schemas.load("solution")`."""
         keys = (
             "status feasible objective raw_objective lower_bound gap certified max_violation "
-            "iterations oracle_calls oracle_time_s total_time_s num_variables num_constraints "
-            "assignment seed oracle versions"
+            "iterations oracle_calls oracle_reads oracle_time_s total_time_s num_variables "
+            "num_constraints assignment seed oracle method versions"
         ).split()
-        record: dict[str, Any] = {key: getattr(self, key) for key in keys}
+        record: dict[str, Any] = {"format": "qhal-solution-1"}
+        record |= {key: getattr(self, key) for key in keys}
         record |= {
             "status": str(self.status),
             "stop_reason": str(self.stop_reason),

@@ -47,9 +47,13 @@ class TrainingResult:
     test_accuracy: float
 
     def to_json(self) -> dict[str, Any]:
-        """The keys of the command line's contract, and what explains them."""
+        """The keys of the command line's contract, and what explains them.
+
+        `qhal.schemas.load("training")` describes them.
+        """
         spec, solution = self.network.spec, self.solution
         return {
+            "format": "qhal-training-1",
             "test_accuracy": self.test_accuracy,
             "train_accuracy": self.train_accuracy,
             "bits_per_parameter": spec.bits_per_parameter,
@@ -63,6 +67,7 @@ class TrainingResult:
             "oracle": solution.oracle,
             "oracle_options": solution.info["oracle_options"],
             "oracle_calls": solution.oracle_calls,
+            "oracle_reads": solution.oracle_reads,
             "oracle_time_s": solution.oracle_time_s,
             "total_time_s": solution.total_time_s,
             "stop_reason": str(solution.stop_reason),

@@ -19,13 +19,13 @@ SHARES = 10
 class Caller:
     """Calls `oracle` with seeds that follow from `seed`, until `deadline` (s, of perf_counter).
 
-    `calls` and `time_s` count the calls that were answered.
+    `calls`, `reads` and `time_s` count the calls that were answered.
     """
 
     def __init__(self, oracle: Oracle, seed: int, deadline: float, interrupt: Interrupt) -> None:
         self._oracle, self._seed, self._deadline = oracle, seed, deadline
         self._interrupt = interrupt
-        self.calls, self.time_s = 0, 0.0
+        self.calls, self.reads, self.time_s = 0, 0, 0.0
 
     def ask(
         self,
@@ -52,5 +52,6 @@ class Caller:
             self._oracle.stop,
         )
         self.calls += 1
+        self.reads += len(samples)
         self.time_s += samples.time_s
         return samples

@@ -53,13 +53,15 @@ def solve_directly(problem: Qcbo, oracle: Oracle, limits: Limits, seed: int | No
         assignment={} if answer.values is None else problem.assignment(answer.values),
         iterations=1,
         oracle_calls=1,
+        oracle_reads=0 if answer.values is None else 1,
         oracle_time_s=elapsed,
         total_time_s=elapsed,
         num_variables=problem.num_variables,
         num_constraints=problem.num_constraints,
         oracle=oracle.info.name,
         seed=used_seed,
-        info={"method": "direct", "oracle_options": dict(oracle.options)},
+        method="direct",
+        info={"oracle_options": dict(oracle.options)},
     )
 
 

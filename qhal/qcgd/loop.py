@@ -290,6 +290,7 @@ class Run:
             "infeasible": self.infeasible,
             "proof": None if self.proof is None else [self.proof.stated, self.proof.with_objective],
             "calls": self.caller.calls,
+            "reads": self.caller.reads,
             "oracle_time_s": self.caller.time_s,
             "elapsed_s": self._elapsed(),
             "history": [asdict(state) for state in self.history],
@@ -311,7 +312,8 @@ class Run:
             )
         self.seed = checked_seed(facts["seed"])
         self.caller = Caller(self.oracle, self.seed, self.deadline, self.interrupt)
-        self.caller.calls, self.caller.time_s = int(facts["calls"]), float(facts["oracle_time_s"])
+        self.caller.calls, self.caller.reads = int(facts["calls"]), int(facts["reads"])
+        self.caller.time_s = float(facts["oracle_time_s"])
         bound = facts["lower_bound"]
         self.lower_bound = None if bound is None else float(bound)
         self.infeasible = bool(facts["infeasible"])
@@ -411,12 +413,14 @@ class Run:
             assignment={} if values is None else self.problem.assignment(values),
             iterations=len(self.history),
             oracle_calls=self.caller.calls,
+            oracle_reads=self.caller.reads,
             oracle_time_s=self.caller.time_s,
             total_time_s=self._elapsed(),
             num_variables=self.problem.num_variables,
             num_constraints=self.problem.num_constraints,
             oracle=self.oracle.info.name,
             seed=self.seed,
+            method=str(self.settings["method"]),
             history=tuple(asdict(state) for state in self.history),
             info={
                 "num_bits": self.program.num_bits,

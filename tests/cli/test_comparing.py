@@ -1,6 +1,7 @@
 """`qhal compare` from the outside."""
 
 import json
+from itertools import combinations
 import signal
 import subprocess
 import sys
@@ -17,7 +18,8 @@ def large(tmp_path):
     """The file of a problem that is too large for the exhaustive oracle."""
     names = [f"x{i}" for i in range(30)]
     path = tmp_path / "large.lp"
-    path.write_text(BIG.format(" - ".join(names), " ".join(names)))
+    pairs = " + ".join(f"2 {a} * {b}" for a, b in combinations(names, 2))
+    path.write_text(BIG.format(f"- {' - '.join(names)} + [ {pairs} ] / 2", " ".join(names)))
     return path
 
 

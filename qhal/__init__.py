@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# A library is silent unless the application wants to hear: logging.getLogger("qhal").
+logging.getLogger("qhal").addHandler(logging.NullHandler())
 
 # Public names and the modules they live in, imported when first used: `import qhal` stays light.
 _PUBLIC = {

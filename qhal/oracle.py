@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -27,12 +28,15 @@ from qhal.problems.ising import Ising
 from qhal.problems.qcbo import Qcbo, Values
 from qhal.problems.qubo import Qubo
 from qhal.samples import Samples, Status
+from qhal.tracing import span
 
 if TYPE_CHECKING:
     import dimod
 
 # What a call takes, and users now and then give as options of the oracle.
 _PARAMETERS = ("num_reads", "seed", "time_limit")
+
+_LOG = logging.getLogger("qhal.oracle")
 
 Answer: TypeAlias = "np.ndarray[Any, Any] | tuple[np.ndarray[Any, Any], Mapping[str, Any]]"
 
@@ -174,9 +178,14 @@ class Oracle(ABC):
             initial_states = as_states(initial_states, qubo.num_variables, "initial_states").copy()
         used_seed = checked_seed(seed)
         start = time.perf_counter()
-        states, info = self._ask(qubo, int(reads), used_seed, time_limit, initial_states)
+        asked = {"num_variables": qubo.num_variables, "num_reads": int(reads), "seed": used_seed}
+        with span("oracle", oracle=self.info.name, **asked):
+            states, info = self._ask(qubo, int(reads), used_seed, time_limit, initial_states)
         elapsed = time.perf_counter() - start
-        return self._to_samples(qubo, states, info, used_seed, elapsed)
+        samples = self._to_samples(qubo, states, info, used_seed, elapsed)
+        facts = asked | {"time_s": elapsed, "lowest_energy": float(samples.energies[0])}
+        _LOG.debug("oracle %s answered", self.info.name, extra={"facts": facts})
+        return samples
 
     def solve_exactly(
         self, problem: Qcbo, *, time_limit: float | None = None, seed: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import warnings
@@ -20,6 +21,8 @@ from qhal.errors import InputError, PluginError, UnknownNameError, did_you_mean,
 from qhal.executors import Executor, ExecutorInfo
 from qhal.functions import Activation, Loss
 from qhal.oracle import Oracle, OracleInfo
+
+_LOG = logging.getLogger("qhal.registry")
 
 KINDS: Mapping[str, tuple[str, type]] = {
     "oracle": ("qhal.oracles", OracleInfo),
@@ -72,6 +75,7 @@ class PluginRecord:
         """
         group, expected = KINDS[self.kind]
         hook = hookspecs.HOOKS[group]
+        _LOG.debug("loading %s %s of %s %s", self.kind, self.name, self.distribution, self.version)
         try:
             entry = _call_hook(self.entry_point, hook)
         except (Exception, SystemExit) as error:

@@ -74,7 +74,7 @@ class Trace:
         )
 
     def _first(self, lane: int) -> float:
-        return min(event["ts"] for event in self.events if event["tid"] == lane)
+        return float(min(event["ts"] for event in self.events if event["tid"] == lane))
 
 
 @contextmanager

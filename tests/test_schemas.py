@@ -152,8 +152,10 @@ def test_training_and_prediction(run, tmp_path):
     document = run(f"train {line} --model model.npz")
     check("training", document)
     assert document["model"] == "model.npz"
-    check("predictions", run("predict model.npz data.npz"))
     assert run(f"train {line}")["model"] is None
+    line = "--data data.npz --hidden 2 --epochs 1 --oracle random --seed 0 --batch 10"
+    check("training", run(f"train --method sequential {line}"))
+    check("predictions", run("predict model.npz data.npz"))
 
 
 def test_errors(run):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from qhal.cli.output import tell
@@ -46,6 +47,26 @@ def save(path: Path | None, write: Callable[[], None]) -> bool:
         tell(f"Error: {error}")
         return False
     return True
+
+
+@contextmanager
+def traced(path: Path | None) -> Iterator[list[bool]]:
+    """Trace what happens inside into the file at `path`, if there is one, also if it fails.
+
+    The list gets the answer of `save`.
+    """
+    written: list[bool] = []
+    if path is None:
+        yield written
+        return
+    from qhal.tracing import Trace
+
+    trace = Trace()
+    try:
+        with trace:
+            yield written
+    finally:
+        written.append(save(path, lambda: trace.write(path)))
 
 
 def _identity(path: Path) -> object:

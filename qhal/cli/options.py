@@ -27,6 +27,9 @@ SetOption = click.option(
     metavar="KEY=VALUE",
     help="An option of the oracle (see: qhal oracles NAME), or num_reads; repeatable.",
 )
+TraceOption = click.option(
+    "--trace", type=FilePath, metavar="F", help="Write where the time went to F (Chrome trace)."
+)
 PlotOption = click.option(
     "--plot", type=FilePath, metavar="F", help="Draw the run into F (.png, .svg, .pdf)."
 )

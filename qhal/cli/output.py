@@ -10,13 +10,16 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import click
 
+from qhal import __version__
 from qhal.errors import InputError
 
 PIPE_WIDTH = 160
+_LOG = logging.getLogger("qhal.cli")
 # Arguments of the API that sentences name, and that are options here.
 _ARGUMENT = re.compile(r"\b(certify|classes)='([^']*)'")
 
@@ -131,23 +134,45 @@ def command(name: str) -> Callable[[Callable[..., int | None]], click.Command]:
 
     def decorate(function: Callable[..., int | None]) -> click.Command:
         @functools.wraps(function)
-        def run(*, as_json: bool, quiet: bool, verbose: bool, **values: Any) -> int | None:
+        def run(
+            *, as_json: bool, quiet: bool, verbose: bool, log_file: Path | None, **values: Any
+        ) -> int | None:
             output = Output(as_json, quiet, verbose)
-            logger, handler = logging.getLogger("qhal"), _Notes(output.notes)
-            level = logger.level
-            logger.addHandler(handler)
-            logger.setLevel(logging.INFO)
-            try:
+            with _logging(output, name, log_file):
                 return function(output=output, **values)
-            finally:
-                logger.removeHandler(handler)
-                logger.setLevel(level)
 
         made = click.command(name)(run)
         made.params += _common_options()
         return made
 
     return decorate
+
+
+@contextmanager
+def _logging(output: Output, name: str, log_file: Path | None) -> Iterator[None]:
+    """What the library logs becomes notes and, if there is a `log_file`, lines in it."""
+    logger = logging.getLogger("qhal")
+    handlers: list[logging.Handler] = [_Notes(output.notes)]
+    if log_file is not None:
+        from qhal.cli.logs import JsonLines
+
+        handlers.append(JsonLines(log_file))
+    level = logger.level
+    for handler in handlers:
+        logger.addHandler(handler)
+    logger.setLevel(logging.INFO if log_file is None else logging.DEBUG)
+    try:
+        _LOG.debug("qhal %s: %s starts", __version__, name)
+        yield
+        _LOG.debug("%s is done", name)
+    except BaseException as error:
+        _LOG.debug("%s ends with %s: %s", name, type(error).__name__, error, exc_info=True)
+        raise
+    finally:
+        logger.setLevel(level)
+        for handler in handlers:
+            logger.removeHandler(handler)
+            handler.close()
 
 
 def _common_options() -> list[click.Parameter]:
@@ -160,6 +185,12 @@ def _common_options() -> list[click.Parameter]:
         click.Option(["--quiet"], is_flag=True, help="Show no progress and no notes."),
         click.Option(
             ["-v", "--verbose"], is_flag=True, help="Show every round, and the traceback of errors."
+        ),
+        click.Option(
+            ["--log-file"],
+            type=click.Path(path_type=Path),
+            metavar="F",
+            help="Append what happens to F, one JSON object a line.",
         ),
     ]
 

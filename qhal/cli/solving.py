@@ -8,8 +8,15 @@ from typing import Any
 
 import click
 
-from qhal.cli.files import check_outputs, save
-from qhal.cli.options import FilePath, IterationsOption, PlotOption, SetOption, TimeLimitOption
+from qhal.cli.files import check_outputs, save, traced
+from qhal.cli.options import (
+    FilePath,
+    IterationsOption,
+    PlotOption,
+    SetOption,
+    TimeLimitOption,
+    TraceOption,
+)
 from qhal.cli.output import (
     Output,
     as_options,
@@ -53,6 +60,7 @@ SHOWN_VARIABLES = 30
     help="Keep the run in F after each round, and go on from F if it is there.",
 )
 @PlotOption
+@TraceOption
 @click.option("--out", type=FilePath, metavar="F", help="Write the result to F as JSON.")
 def solve(
     output: Output,
@@ -66,6 +74,7 @@ def solve(
     certify: str | None,
     checkpoint: Path | None,
     plot: Path | None,
+    trace: Path | None,
     out: Path | None,
 ) -> int:
     """Solve the problem in FILE.
@@ -80,7 +89,7 @@ def solve(
       qhal solve problem.lp --oracle sa --set num_reads=200 --seed 1
       qhal solve nug12.dat --oracle cim --certify cpsat --time-limit 60 --plot run.png
     """
-    check_outputs(inputs=[file], out=out, plot=plot, checkpoint=checkpoint)
+    check_outputs(inputs=[file], out=out, plot=plot, checkpoint=checkpoint, trace=trace)
     options = parse_settings(settings)
     num_reads = options.pop("num_reads", None)
 
@@ -88,9 +97,11 @@ def solve(
     from qhal.atomic import write_atomically
     from qhal.qcgd.loop import DEFAULT_ITERATIONS
 
-    with output.progress(
-        f"solving {file.name}", iterations or DEFAULT_ITERATIONS, describe_round
-    ) as callback:
+    rounds = iterations or DEFAULT_ITERATIONS
+    with (
+        traced(trace) as written,
+        output.progress(f"solving {file.name}", rounds, describe_round) as callback,
+    ):
         solution = run(
             file,
             oracle=oracle,
@@ -109,6 +120,7 @@ def solve(
     document = solution.to_json()
     document["advice"] = as_options(document["advice"])
     saved = [
+        *written,
         save(out, lambda: write_atomically(str(out), (to_json(document) + "\n").encode())),
         save(plot if solution.history else None, lambda: solution.plot(str(plot))),
     ]

@@ -9,8 +9,15 @@ from typing import Any
 
 import click
 
-from qhal.cli.files import check_outputs, save
-from qhal.cli.options import FilePath, IterationsOption, PlotOption, SetOption, TimeLimitOption
+from qhal.cli.files import check_outputs, save, traced
+from qhal.cli.options import (
+    FilePath,
+    IterationsOption,
+    PlotOption,
+    SetOption,
+    TimeLimitOption,
+    TraceOption,
+)
 from qhal.cli.output import (
     Output,
     command,
@@ -199,6 +206,7 @@ class PerLayer(click.ParamType):  # type: ignore[type-arg]
 @TimeLimitOption
 @click.option("--model", type=FilePath, metavar="OUT", help="Write the network to OUT.")
 @PlotOption
+@TraceOption
 @click.option(
     "--report", type=FilePath, metavar="F.html", help="Write all about the run to one page."
 )
@@ -213,6 +221,7 @@ def train(
     model: Path | None,
     plot: Path | None,
     report: Path | None,
+    trace: Path | None,
     dry_run: bool,
     checkpoint: Path | None,
     executor_settings: tuple[str, ...],
@@ -234,6 +243,7 @@ def train(
         plot=plot,
         report=report,
         checkpoint=checkpoint,
+        trace=trace,
     )
     if report is not None and importlib.util.find_spec("matplotlib") is None:
         raise InputError("--report needs matplotlib: pip install 'qhal-core[plot]'")
@@ -258,12 +268,17 @@ def train(
         output.result(document, facts(document))
         return 0
     title, describe = "training", describe_epoch if whole else describe_round
-    with output.warnings(), output.progress(title, _rounds(options), describe) as callback:
+    with (
+        traced(trace) as written,
+        output.warnings(),
+        output.progress(title, _rounds(options), describe) as callback,
+    ):
         result = run(oracle=oracle, oracle_options=oracle_options, callback=callback, **chosen)
     saved = [
         save(model, lambda: result.save(str(model))),
         save(plot, lambda: result.plot(str(plot))),
         save(report, lambda: result.report(str(report))),
+        *written,
     ]
     document = result.to_json() | {"model": str(model) if model is not None and saved[0] else None}
     output.result(document, facts({k: v for k, v in document.items() if k != "versions"}))

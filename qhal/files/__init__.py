@@ -18,6 +18,7 @@ from qhal.atomic import write_atomically
 from qhal.errors import InputError
 from qhal.files import coo, dimod_files, lp, maxcut, mps, npz, qaplib, qbsolv, qplib
 from qhal.problems import Qcbo
+from qhal.tracing import span
 
 __all__ = ["FORMATS", "Format", "read_problem", "write_problem"]
 
@@ -45,6 +46,7 @@ FORMATS: dict[str, Format] = {
 _GSET = re.compile(r"G\d+")
 
 
+@span("read")
 def read_problem(path: str | os.PathLike[str]) -> Qcbo:
     """The problem in the file at `path`, in the format that its suffix says (see `FORMATS`).
 

@@ -15,7 +15,7 @@ from qhal.errors import InputError
 from qhal.problems import Ising, Qcbo, Qubo
 from qhal.problems.spins import over_bits
 
-_LOG = logging.getLogger(__name__)
+_LOG = logging.getLogger("qhal.files")
 _NUMBERED = re.compile(r"x(0|[1-9]\d{0,17})", re.ASCII)
 
 

@@ -14,7 +14,7 @@ from qhal.problems import Constraints
 from qhal.problems.arrays import FloatArray
 from qhal.problems.qcbo import MAX_BOUND
 
-_LOG = logging.getLogger(__name__)
+_LOG = logging.getLogger("qhal.files")
 
 
 def constraints_within(

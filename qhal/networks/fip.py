@@ -26,8 +26,10 @@ from qhal.networks.sums import weighted_sums
 from qhal.networks.units import Layout, Units, cut, outputs, place
 from qhal.problems.arrays import FloatArray
 from qhal.problems.qcbo import Qcbo
+from qhal.tracing import span
 
 
+@span("encoding")
 def encode_network(
     spec: NetworkSpec,
     x: npt.ArrayLike,

@@ -60,6 +60,7 @@ class TrainingResult:
             "num_parameters": spec.num_parameters,
             "num_variables": solution.num_variables,
             "num_constraints": solution.num_constraints,
+            "method": "joint",
             "num_spins": dict(self.num_spins),
             "samples": self.samples,
             "num_candidates": self.num_candidates,

@@ -14,11 +14,13 @@ from qhal.problems.qubo import Qubo
 from qhal.qcgd.evidence import Proof
 from qhal.qcgd.lifting import Lifting
 from qhal.samples import Samples
+from qhal.tracing import span
 
 MEETS = 1e-8
 _EXACT_UNITS = 2.0**52
 
 
+@span("certificate")
 def proved_bound(
     lifting: Lifting, qubo: Qubo, multipliers: FloatArray, samples: Samples
 ) -> float | None:

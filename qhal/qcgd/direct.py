@@ -15,6 +15,7 @@ from qhal.qcgd.interrupt import Interrupt
 from qhal.qcgd.loop import Limits
 from qhal.qcgd.verifier import Refused, verify
 from qhal.samples import Solution, Status, StopReason
+from qhal.tracing import span
 
 GRACE_S = 5.0
 
@@ -65,6 +66,7 @@ def solve_directly(problem: Qcbo, oracle: Oracle, limits: Limits, seed: int | No
     )
 
 
+@span("certificate")
 def certified(
     solution: Solution, problem: Qcbo, oracle: Oracle, time_limit: float | None
 ) -> Solution:
@@ -127,6 +129,7 @@ def certified(
     )
 
 
+@span("oracle")
 def _exactly(
     problem: Qcbo, oracle: Oracle, time_limit: float | None, seed: int
 ) -> ExactAnswer | None:

@@ -17,6 +17,7 @@ from qhal.qcgd.lifting import Atoms, Lifting
 from qhal.qcgd.parts import Parts
 from qhal.qcgd.polish import Polish
 from qhal.qcgd.starts import KEPT, Starts
+from qhal.tracing import span
 
 MAX_ATOMS = 4000
 BLOCK = 4096
@@ -72,6 +73,7 @@ class Harvest:
         """The program that the samples are states of."""
         return self.lifting.program
 
+    @span("harvest")
     def take(self, states: States, qubo: Qubo, observer: Observer | None = None) -> Atoms:
         """Keep what is best in `states` (num_reads, N) of `qubo` and return their atoms.
 
@@ -125,7 +127,8 @@ class Harvest:
 
     def _polish_best(self) -> None:
         if self._polish is not None and self.best.values is not None:
-            polished = self._polish(self.best.values, self._halted)[np.newaxis, :]
+            with span("polish"):
+                polished = self._polish(self.best.values, self._halted)[np.newaxis, :]
             self.best.offer(self._source.objectives(polished), polished)
 
     def _look(self, values: Values, observer: Observer | None) -> npt.NDArray[np.bool_]:

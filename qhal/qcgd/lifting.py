@@ -25,6 +25,7 @@ from qhal.problems.program import BinaryProgram
 from qhal.problems.qcbo import Values
 from qhal.problems.qubo import Qubo
 from qhal.qcgd.assembly import Assembly
+from qhal.tracing import span
 
 # A multiplier is a multiple of 2^-GRID_BITS of the objective's scale, divided by the power of two
 # in its typical residual: a QUBO of whole or dyadic coefficients then has energies that float64
@@ -157,6 +158,7 @@ class Lifting:
         """`multipliers` rounded to the grid on which the QUBO's coefficients are exact."""
         return np.round(multipliers / self._grid) * self._grid
 
+    @span("assembly")
     def qubo(self, multipliers: FloatArray, with_objective: bool = True) -> Qubo:
         """The linear minimisation step: objective plus multipliers times residuals.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -30,8 +31,10 @@ from qhal.qcgd.reduction import RARE, STATES, Reduction, reduction
 from qhal.qcgd.rules import make_rule
 from qhal.qcgd.verifier import Refused, verify
 from qhal.samples import Samples, Solution, Status, StopReason
+from qhal.tracing import span
 
 DEFAULT_ITERATIONS = 50
+_LOG = logging.getLogger("qhal.qcgd")
 
 
 @dataclass(frozen=True)
@@ -115,8 +118,10 @@ class Run:
         self.problem, self.oracle, self.limits = problem, oracle, limits
         self.num_reads, self.given_seed, self.seed = num_reads, seed, checked_seed(seed)
         self.interrupt = Interrupt()
-        self.presolved = presolve(problem)
-        self.program = encode(self.presolved.problem, problem)
+        with span("presolve"):
+            self.presolved = presolve(problem)
+        with span("encoding"):
+            self.program = encode(self.presolved.problem, problem)
         _check_size(self.program, oracle)
         self.lifting = Lifting(self.program)
         self.rule = make_rule(method, self.lifting, oracle.info.exact)
@@ -198,8 +203,9 @@ class Run:
             if reason not in (StopReason.PROVED, StopReason.SINGLE_CALL):
                 best = self.harvest.best.values
                 upper = None if best is None else self.lifting.objective_of(best)
-                self.rule.update(atoms.sorted_by_energy(multipliers), upper)
-                self.rule.multipliers = self.lifting.on_grid(self.rule.multipliers)
+                with span("multipliers"):
+                    self.rule.update(atoms.sorted_by_energy(multipliers), upper)
+                    self.rule.multipliers = self.lifting.on_grid(self.rule.multipliers)
             self._keep()
         return reason or StopReason.ITERATIONS
 
@@ -280,6 +286,7 @@ class Run:
     def _elapsed(self) -> float:
         return self.earlier_s + time.perf_counter() - self.start
 
+    @span("checkpoint")
     def _keep(self) -> None:
         """Write the checkpoint; a full disk costs the checkpoint, not the run."""
         if self.checkpoint is None:
@@ -387,6 +394,7 @@ class Run:
             elapsed_s=self._elapsed(),
         )
         self.history.append(state)
+        _LOG.debug("round %d", state.iteration, extra={"facts": asdict(state)})
         return state
 
     def _solution(self, reason: StopReason) -> Solution:

@@ -10,6 +10,7 @@ import numpy as np
 from qhal.executors import Executor
 from qhal.networks.spec import Ints
 from qhal.problems.arrays import FloatArray
+from qhal.tracing import span
 from qhal.training import tasks
 from qhal.training.blocks import Block, Parameters
 from qhal.training.local import LocalModel
@@ -23,11 +24,13 @@ class Reduction:
     def __init__(self, job: Job, executor: Executor) -> None:
         self.job, self._executor = job, executor
 
+    @span("evaluation")
     def loss(self, rows: Sequence[Rows], parameters: Parameters) -> float:
         """The mean loss over `rows`."""
         work = [Task(self.job, part, parameters) for part in rows]
         return math.fsum(self._executor.map(tasks.total_loss, work)) / count(rows)
 
+    @span("assembly")
     def local_model(self, rows: Sequence[Rows], parameters: Parameters, block: Block) -> LocalModel:
         """The mean loss over `rows` to second order over the bits of `block`."""
         work = [Task(self.job, part, parameters, block) for part in rows]
@@ -36,6 +39,7 @@ class Reduction:
         hessian = np.sum([part[1] for part in parts], axis=0) / count(rows)
         return LocalModel.of(block, parameters, gradient, hessian)
 
+    @span("evaluation")
     def losses(
         self, rows: Sequence[Rows], parameters: Parameters, block: Block, candidates: Ints
     ) -> FloatArray:
@@ -44,6 +48,7 @@ class Reduction:
         parts = self._executor.map(tasks.candidate_losses, work)
         return np.asarray(np.sum(parts, axis=0) / count(rows))
 
+    @span("evaluation")
     def score(self, rows: Sequence[Rows], parameters: Parameters) -> tuple[float, float]:
         """Mean loss and share of errors over `rows`, by the network itself."""
         work = [Task(self.job, part, parameters) for part in rows]

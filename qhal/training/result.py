@@ -35,10 +35,11 @@ class SequentialResult:
         return self.trained.network
 
     def to_json(self) -> dict[str, Any]:
-        """The keys of the command line's contract, and what explains them."""
+        """The keys of the command line's contract; see `qhal.schemas.load("training")`."""
         spec, run = self.network.spec, self.trained
         bound = {} if self.dual_bound is None else {"dual_bound": asdict(self.dual_bound)}
         return {
+            "format": "qhal-training-1",
             "test_accuracy": self.test_accuracy,
             "train_accuracy": self.train_accuracy,
             "bits_per_parameter": spec.bits_per_parameter,
@@ -50,6 +51,7 @@ class SequentialResult:
             "oracle": self.oracle.info.name,
             "oracle_options": dict(self.oracle.options),
             "oracle_calls": run.oracle_calls,
+            "oracle_reads": run.oracle_reads,
             "oracle_time_s": run.oracle_time_s,
             "total_time_s": run.total_time_s,
             "executor": self.executor,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import secrets
 import time
@@ -30,6 +31,8 @@ from qhal.training.tasks import Job
 
 # Without validation samples, so many training samples judge which network is the best.
 YARDSTICK = 2**16
+
+_LOG = logging.getLogger("qhal.training")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +88,7 @@ class Trained:
     num_variables: int
     num_constraints: int = 0
     oracle_calls: int
+    oracle_reads: int
     oracle_time_s: float
     total_time_s: float
     history: tuple[Mapping[str, Any], ...]
@@ -158,6 +162,7 @@ class Run:
             stop_reason=reason,
             num_variables=books.num_variables,
             oracle_calls=books.calls,
+            oracle_reads=books.reads,
             oracle_time_s=books.time_s,
             total_time_s=self._elapsed(),
             history=tuple(asdict(epoch) for epoch in self.history),
@@ -184,6 +189,7 @@ class Run:
                 elapsed_s=self._elapsed(),
             )
             self.history.append(epoch)
+            _LOG.debug("epoch %d", number, extra={"facts": asdict(epoch)})
             self._keep()
             if callback is not None and callback(epoch) is False:
                 return StopReason.CALLBACK

@@ -74,6 +74,7 @@ class Books:
     """What a run has asked of its oracle."""
 
     calls: int = 0
+    reads: int = 0
     time_s: float = 0.0
     num_variables: int = 0
 
@@ -139,6 +140,7 @@ class Sequential:
         seed = int(rng.integers(2**32))
         samples = self.oracle.sample(qubo, num_reads=self.settings.num_reads, seed=seed)
         self.books.calls += 1
+        self.books.reads += len(samples)
         self.books.time_s += samples.time_s
         self.books.num_variables = max(self.books.num_variables, qubo.num_variables)
         return samples.states

@@ -1,10 +1,10 @@
 """`qhal compare` from the outside."""
 
 import json
-from itertools import combinations
 import signal
 import subprocess
 import sys
+from itertools import combinations
 
 import pytest
 

@@ -12,7 +12,6 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from qhal.networks.network import Network
 from qhal.networks.spec import Code, Ints
@@ -21,6 +20,8 @@ from qhal.problems.arrays import FloatArray
 
 def align(network: Network, reference: Network) -> Network:
     """`network` with its hidden units permuted to be most like those of `reference`."""
+    from scipy.optimize import linear_sum_assignment  # takes a third of a second to import
+
     weights, biases = list(network.weights), list(network.biases)
     for k in range(len(weights) - 1):
         likeness = reference.weights[k] @ weights[k].T + np.outer(reference.biases[k], biases[k])

@@ -8,7 +8,6 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logsumexp
 
 from qhal.errors import InputError
 from qhal.functions import Activation, Loss
@@ -297,6 +296,8 @@ class NetworkSpec:
         """The exact loss of each sample; `outputs` is (num_samples, num_outputs)."""
         signs, shifts = self.margins(y)
         if self.loss.softmax and self.num_outputs > 1:
+            from scipy.special import logsumexp  # takes long to import
+
             true = outputs[signs > 0]
             return np.asarray(logsumexp(outputs, axis=1) - true)
         return np.asarray(self.loss(signs * outputs + shifts / self.output_unit).sum(axis=1))

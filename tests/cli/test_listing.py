@@ -197,17 +197,18 @@ def test_every_command_and_option_is_explained(qhal, name):
 
 def test_the_contract_of_options():
     promised = {
-        "solve": "--oracle --set --method --iterations --time-limit --certify --plot --out",
+        "solve": "--oracle --set --method --iterations --time-limit --certify --plot --trace --out",
         "compare": "--oracle --reference --set --iterations --time-limit",
         "convert": "--to",
         "predict": "--out",
         "train": "--method --executor --data --classes --oracle --hidden --image-size "
-        "--weight-bits --activation --loss --samples --model --plot",
+        "--weight-bits --activation --loss --samples --model --plot --trace",
+        "new-plugin": "--kind --into",
     }
     for name, options in promised.items():
         has = {option for parameter in main.commands[name].params for option in parameter.opts}
         assert set(options.split()) <= has
-    commands = "plugins oracles solve compare check train predict convert"
+    commands = "plugins oracles solve compare check train predict convert new-plugin"
     assert set(main.commands) == set(commands.split())
 
 

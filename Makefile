@@ -4,6 +4,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO_READY := $(VENV)/.demo-ready
 TEST_READY := $(VENV)/.test-ready
+FUZZ_READY := $(VENV)/.fuzz-ready
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?=
 PINS := constraints.txt pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
 DEMO_PACKAGES := -e '.[plot]' -e plugins/qhal-activations -e 'plugins/qhal-cim[fast]' \
@@ -16,7 +19,7 @@ TEST_PACKAGES := -e '.[data,dev,onnx,parallel,plot]' -e plugins/qhal-activations
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint bench clean
+.PHONY: help demo test test-all lint bench fuzz docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +41,9 @@ lint: $(TEST_READY) ## formatting, style, types and import layers
 
 bench: $(TEST_READY) ## measure quality and speed
 	$(BIN)/python benchmarks/run.py
+
+fuzz: $(FUZZ_READY) ## look for inputs that crash a reader or the command line
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 clean: ## remove caches and built files, not .venv
 	rm -rf build dist out .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -68,4 +74,8 @@ $(DEMO_READY): $(PINS) $(VENV)/.pip-ready
 
 $(TEST_READY): $(PINS) $(VENV)/.pip-ready
 	$(PIP) install --no-build-isolation -c constraints.txt $(TEST_PACKAGES)
+	@touch $@
+
+$(FUZZ_READY): $(TEST_READY)
+	$(PIP) install --no-build-isolation -c constraints.txt -e '.[fuzz]'
 	@touch $@

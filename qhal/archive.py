@@ -53,7 +53,9 @@ def read_members(data: bytes, name: str) -> dict[str, bytes]:
     ) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{name} is damaged or not what its suffix says: {error}.") from None
+        # zipfile's own sentence may quote megabytes of the file.
+        reason = f"{error!s:.100}"
+        raise InputError(f"{name} is damaged or not what its suffix says: {reason}.") from None
 
 
 def parse_array(data: bytes, what: str) -> npt.NDArray[Any]:

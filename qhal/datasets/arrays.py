@@ -36,10 +36,10 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except zipfile.BadZipFile as error:
-        raise InputError(f"{path} is not an .npz file, or damaged: {error}.") from error
+        raise InputError(f"{path} is not an .npz file, or damaged: {error!s:.100}.") from error
     except (OSError, EOFError, ValueError, RuntimeError, MemoryError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error or type(error).__name__
-        raise InputError(f"cannot read {path}: {reason}.") from error
+        raise InputError(f"cannot read {path}: {reason!s:.100}.") from error
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):
             raise InputError(f"{name} in {path} is not a numpy array; save it with numpy.savez.")

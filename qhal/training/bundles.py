@@ -98,6 +98,7 @@ class BundleAnswer:
     num_variables: int
     num_constraints: int
     oracle_calls: int
+    oracle_reads: int
     oracle_time_s: float
 
 
@@ -135,6 +136,7 @@ def solve_bundle(task: BundleTask) -> BundleAnswer:
         num_variables=encode(problem).num_bits,
         num_constraints=problem.num_constraints,
         oracle_calls=solution.oracle_calls,
+        oracle_reads=solution.oracle_reads,
         oracle_time_s=solution.oracle_time_s,
     )
 

@@ -87,6 +87,7 @@ class Counts:
     """What a run has used, and met."""
 
     calls: int = 0
+    reads: int = 0
     time_s: float = 0.0
     num_variables: int = 0
     num_constraints: int = 0
@@ -95,6 +96,7 @@ class Counts:
     def add(self, answer: BundleAnswer) -> None:
         """Book the solution of a bundle."""
         self.calls += answer.oracle_calls
+        self.reads += answer.oracle_reads
         self.time_s += answer.oracle_time_s
         self.num_variables = max(self.num_variables, answer.num_variables)
         self.num_constraints = max(self.num_constraints, answer.num_constraints)

@@ -93,6 +93,7 @@ class HedgingRun:
             num_variables=counts.num_variables,
             num_constraints=counts.num_constraints,
             oracle_calls=counts.calls,
+            oracle_reads=counts.reads,
             oracle_time_s=counts.time_s,
             total_time_s=self._elapsed(),
             history=tuple(asdict(epoch) for epoch in self.history),

@@ -1,0 +1,63 @@
+"""The documentation's Python runs as printed, page by page, and the site builds."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(
+    path.relative_to(DOCS).as_posix()
+    for path in DOCS.rglob("*.md")
+    if "```python" in path.read_text(encoding="utf-8")
+)
+# Pages with fragments, that their own tests or scripts cover.
+FRAGMENTS = {"composites.md", "theory.md", "convergence.md", "reproduction.md"}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in FRAGMENTS])
+def test_the_page_runs(page, tmp_path, monkeypatch, capsys):
+    """All blocks of a page, one after the other, in one namespace."""
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python[^\n]*\n(.*?)```", (DOCS / page).read_text("utf-8"), re.S)
+    names = {"__name__": "page"}
+    for block in blocks:
+        exec(compile(block, page, "exec"), names)
+
+
+def test_the_testing_page_is_a_test_file(pytester):
+    page = (DOCS / "tutorials" / "testing.md").read_text("utf-8")
+    block = re.findall(r"```python\n(.*?)```", page, re.S)[0]
+    pytester.makepyfile(block)
+    names = ["--qhal-oracle", "exhaustive", "--qhal-oracle", "random"]
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", *names)
+    result.assert_outcomes(passed=3)
+
+
+def test_every_oracle_and_composite_has_a_page():
+    from qhal.registry import plugin_records
+
+    spec = importlib.util.spec_from_file_location("docs_pages", ROOT / "tools" / "docs_pages.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    pages = module.pages()
+    for kind in ("oracle", "composite"):
+        for record in plugin_records(kind):
+            page = pages[f"{kind}s/{record.name}.md"]
+            assert page.startswith(f"# {record.name}\n")
+            assert "## Options" in page
+    assert "`oracle_reads`" in pages["results.md"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("mkdocs") is None, reason="needs the extra docs")
+def test_the_site_builds_without_a_warning(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+    assert (tmp_path / "oracles" / "cim" / "index.html").exists()

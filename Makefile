@@ -4,6 +4,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO_READY := $(VENV)/.demo-ready
 TEST_READY := $(VENV)/.test-ready
+DOCS_READY := $(VENV)/.docs-ready
 FUZZ_READY := $(VENV)/.fuzz-ready
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?=
@@ -42,6 +43,9 @@ lint: $(TEST_READY) ## formatting, style, types and import layers
 bench: $(TEST_READY) ## measure quality and speed
 	$(BIN)/python benchmarks/run.py
 
+docs: $(DOCS_READY) ## build the documentation into out/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 fuzz: $(FUZZ_READY) ## look for inputs that crash a reader or the command line
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
@@ -74,6 +78,10 @@ $(DEMO_READY): $(PINS) $(VENV)/.pip-ready
 
 $(TEST_READY): $(PINS) $(VENV)/.pip-ready
 	$(PIP) install --no-build-isolation -c constraints.txt $(TEST_PACKAGES)
+	@touch $@
+
+$(DOCS_READY): $(TEST_READY)
+	$(PIP) install --no-build-isolation -c constraints.txt -e '.[docs]'
 	@touch $@
 
 $(FUZZ_READY): $(TEST_READY)

@@ -1,6 +1,7 @@
 """The documentation's Python runs as printed, page by page, and the site builds."""
 
 import importlib.util
+import logging
 import re
 import subprocess
 import sys
@@ -19,6 +20,18 @@ PAGES = sorted(
 FRAGMENTS = {"composites.md", "theory.md", "convergence.md", "reproduction.md"}
 
 
+@pytest.fixture
+def _loggers():
+    """A page may set up logging; nobody else shall hear of it."""
+    loggers = [logging.getLogger(), logging.getLogger("qhal")]
+    before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+
+
+@pytest.mark.usefixtures("_loggers")
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in FRAGMENTS])
 def test_the_page_runs(page, tmp_path, monkeypatch, capsys):
     """All blocks of a page, one after the other, in one namespace."""

@@ -1,4 +1,4 @@
-"""Pages of the documentation that are made from what is installed: one for each oracle and composite.
+"""Pages of the documentation made from what is installed: one for each oracle and composite.
 
 A hook of mkdocs (see mkdocs.yml): the pages exist only while the site is built.
 """

@@ -5,8 +5,9 @@
 why; one that was named and is not installed fails.
 
 Oracles on other machines are not asked, unless ``--qhal-live`` says so. A test marked
-``qhal_recording("answers.jsonl")`` has them answer from that file, beside the test, and records the
-file with ``--qhal-live``: so continuous integration replays what the hardware once said.
+``qhal_recording("answers-{oracle}.jsonl")`` has them answer from that file, beside the test, and
+records the file with ``--qhal-live``: so continuous integration replays what the hardware once
+said.
 
 Loaded by pytest in every project, so nothing but pytest is imported here until a test needs it;
 ``-p no:qhal`` leaves it out.
@@ -84,10 +85,11 @@ def qhal_oracle_name(request: pytest.FixtureRequest) -> str:
         if not live:
             _skip(request, name, "it runs on another machine: --qhal-live asks it")
         return name
-    path = Path(request.path).parent / marker.args[0]
+    path = Path(request.path).parent / str(marker.args[0]).replace("{oracle}", name)
     if not live and not path.exists():
         _skip(request, name, f"there is no recording {path.name}: --qhal-live makes it")
-    return f"{name}|{'record' if live else 'replay'}({json.dumps(str(path))})"
+    file = json.dumps(str(path))
+    return f"{name}|record({file})" if live else f"replay({file})"
 
 
 @pytest.fixture

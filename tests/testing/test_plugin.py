@@ -119,6 +119,26 @@ def test_a_missing_recording_is_a_visible_skip(pytester, plugins):
     result.stdout.fnmatch_lines("far: there is no recording a.jsonl: --qhal-live makes it")
 
 
+def test_hardware_is_recorded_once_and_replayed_ever_after(pytester, plugins):
+    pytest.importorskip("qhal.composites.recording")
+    pytester.makepyfile(
+        """
+        import pytest
+        import qhal
+
+        @pytest.mark.qhal_recording("answers-{oracle}.jsonl")
+        def test_it(oracle):
+            samples = oracle.sample(qhal.Qubo([[-1, 2], [0, -1]]), num_reads=3, seed=0)
+            assert samples.energies.tolist() == [0, 0, 0]
+        """
+    )
+    run(pytester, "--qhal-oracle", "far").assert_outcomes(skipped=1)
+    run(pytester, "--qhal-oracle", "far", "--qhal-live").assert_outcomes(passed=1)
+    assert (pytester.path / "answers-far.jsonl").exists()
+    pytester.makepyfile(fake_far=FAR_AWAY.replace("return np.ones", "raise OSError; np.ones"))
+    run(pytester, "--qhal-oracle", "far").assert_outcomes(passed=1)
+
+
 # --- projects that do not use it ------------------------------------------------------------------
 
 

@@ -66,8 +66,9 @@ def _page(record: Any, entry: Any) -> str:
         lines.append(f"- connectivity: {entry.connectivity}")
     prose = (inspect.getdoc(cls) or "").partition("\nParameters\n")[0]
     lines += ["", prose, "", "## Options", "", *_options(cls, kind)]
-    call = f"--oracle {record.name}" if kind == "oracle" else f"--oracle 'sa|{record.name}'"
-    lines += ["", "## Use", "", "```", f"qhal solve problem.lp {call}", "```", ""]
+    call = record.name if kind == "oracle" else f"'sa|{record.name}'"
+    if kind == "oracle" or entry.takes == "one":
+        lines += ["", "## Use", "", "```", f"qhal solve problem.lp --oracle {call}", "```", ""]
     return "\n".join(lines)
 
 

@@ -39,10 +39,11 @@ def fuzz(name: str, seconds: int, work: Path) -> None:
         "rss_limit_mb": MEMORY_MB,
         "timeout": TIMEOUT_S,
         "artifact_prefix": f"{findings}/",
-        "dict": work / "words",
         "print_final_stats": 1,
         "verbosity": 0,
     }
+    if words:
+        options["dict"] = work / "words"
     flags = [f"-{key}={value}" for key, value in options.items()]
     atheris.Setup([sys.argv[0], *flags, str(seeds), str(findings)], target.run)
     atheris.Fuzz()

@@ -1,5 +1,6 @@
 """The pytest plugin, as the suites of other projects see it."""
 
+import numpy as np
 import pytest
 
 import qhal
@@ -215,6 +216,11 @@ def test_installed_oracles_agree_on_a_small_problem():
     assert assert_oracles_agree(small(), ["exhaustive", "random"], num_reads=20).agree
 
 
+def open_problem() -> qhal.Qubo:
+    """A problem that presolve leaves to the oracle: one or two of seven bits are best, at -1."""
+    return qhal.Qubo(np.triu(np.ones((7, 7)), 1) - np.eye(7))
+
+
 class Stuck(qhal.Oracle):
     """Always answers ones."""
 
@@ -234,8 +240,8 @@ class Broken(qhal.Oracle):
 
 
 def test_disagreement_is_told():
-    problem = qhal.Qubo([[5.0]])
-    with pytest.raises(AssertionError, match="do not agree:\n- stuck is 5 above the best"):
+    problem = open_problem()
+    with pytest.raises(AssertionError, match="do not agree:\n- stuck is 15 above the best"):
         assert_oracles_agree(problem, ["exhaustive", Stuck()], polish=False)
     with pytest.raises(AssertionError, match="- broken failed: .*no cable"):
         assert_oracles_agree(problem, ["exhaustive", Broken()])
@@ -260,6 +266,7 @@ def test_feasibility_is_found_out_anew():
         assert_feasible(replace(solution, objective=-4.0), problem)
     with pytest.raises(AssertionError, match="of another problem: no value for"):
         assert_feasible(replace(solution, assignment={"y": 1}), problem)
-    stuck = qhal.solve(problem, oracle=Stuck(), iterations=1, seed=0, polish=False)
+    row = qhal.Qcbo.from_arrays(open_problem().matrix, A_eq=[np.arange(3, 10)], b_eq=[17])
+    stuck = qhal.solve(row, oracle=Stuck(), iterations=1, seed=0, polish=False)
     with pytest.raises(AssertionError, match="not feasible: no feasible solution found"):
         assert_feasible(stuck)

@@ -134,7 +134,7 @@ def _command_line(data: bytes) -> None:
             path.rmdir() if path.is_dir() else path.unlink()
     assert isinstance(result.exception, SystemExit | None), (words, result.exception)
     assert result.exit_code in (0, 1, 2), (words, result.exit_code)
-    assert "unexpected" not in result.stderr, (words, result.stderr)
+    assert "Error: unexpected" not in result.stderr, (words, result.stderr)
     if "-v" not in words and "--verbose" not in words:
         assert "Traceback" not in result.output, (words, result.output)
 

@@ -6,6 +6,8 @@ A hook of mkdocs (see mkdocs.yml): the pages exist only while the site is built.
 from __future__ import annotations
 
 import inspect
+import re
+from pathlib import Path
 from typing import Any
 
 from qhal import schemas
@@ -13,6 +15,7 @@ from qhal.cli.docstrings import parameters
 from qhal.oracle import OracleInfo, import_factory
 from qhal.registry import describe_plugins
 
+_LINK = re.compile(r"\[([^\]]*)\]\((\.\./[^)#]+)\)")
 _CLAIMS = (
     ("exact", "exact: it proves minima", "heuristic"),
     ("seeded", "the same seed gives the same samples", "samples differ from call to call"),
@@ -29,6 +32,19 @@ def on_files(files: Any, config: Any) -> Any:
     for uri, content in pages().items():
         files.append(File.generated(config, uri, content=content))
     return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+    """Links into the repository, outside of docs/, become the paths of its files."""
+    here = Path(config["docs_dir"]) / page.file.src_uri
+
+    def path_of(link: re.Match[str]) -> str:
+        target = (here.parent / link[2]).resolve()
+        root = here.parents[len(Path(page.file.src_uri).parts)]
+        outside = target.exists() and not target.is_relative_to(config["docs_dir"])
+        return f"{link[1]} (`{target.relative_to(root)}`)" if outside else link[0]
+
+    return _LINK.sub(path_of, markdown)
 
 
 def pages() -> dict[str, str]:

@@ -17,12 +17,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from statistics import mean, stdev
-from time import perf_counter
+from time import process_time
 from typing import Any, NamedTuple
 
 import click
 import numpy as np
 from candidates import encoded_samples, offer, visit_random
+from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
@@ -58,12 +59,12 @@ Row = Callable[[TrainingPlan], Figures]
 @click.option("--only", multiple=True, metavar="TEXT", help="Only rows whose name holds TEXT.")
 def main(seeds: int, only: tuple[str, ...]) -> None:
     """Print the table."""
-    table = Table("method", "test", "training", "test without choice", "time / s")
+    table = Table("method", "test", "training", "test without choice", "CPU / s", box=MARKDOWN)
     rows = _oracle_rows() | _gradient_rows()
     for label, row in rows.items():
         if only and not any(text in label for text in only):
             continue
-        start = perf_counter()
+        start = process_time()
         runs = [row(plan_training(samples=20, seed=seed)) for seed in range(seeds)]
         tests, alone = [run.test for run in runs], [run.alone for run in runs]
         table.add_row(
@@ -71,7 +72,7 @@ def main(seeds: int, only: tuple[str, ...]) -> None:
             _spread(tests),
             f"{mean(run.train for run in runs):.2%}",
             "" if None in alone else _spread(alone),
-            f"{(perf_counter() - start) / seeds:.1f}",
+            f"{(process_time() - start) / seeds:.1f}",
         )
         Console(stderr=True).print(label, [f"{test:.2%}" for test in tests])
     Console(width=110).print(table)

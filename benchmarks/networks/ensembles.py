@@ -11,6 +11,7 @@ from __future__ import annotations
 from statistics import mean, stdev
 
 import click
+from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
@@ -23,7 +24,7 @@ from qhal.networks import QuantizedNetworkClassifier
 def main(seeds: int) -> None:
     """Print the table."""
     data = load_dataset("fashion-mnist")
-    table = Table("ensemble", "training accuracy", "test accuracy")
+    table = Table("ensemble", "training accuracy", "test accuracy", box=MARKDOWN)
     for ensemble in ("best", "mean", "vote"):
         train, test = [], []
         for seed in range(seeds):

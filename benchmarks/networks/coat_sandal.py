@@ -82,7 +82,7 @@ def main(
             f"{(process_time() - start) / seeds:.1f}",
         )
         Console(stderr=True).print(label, [f"{accuracy:.2%}" for accuracy in accuracies])
-    Console().print(table)
+    Console(width=120).print(table)
 
 
 def _rows(rounds: int, reads: int, seconds: float) -> dict[str, Callable[[TrainingPlan], Figures]]:

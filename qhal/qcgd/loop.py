@@ -85,6 +85,7 @@ def run(
     num_reads: int | None = None,
     limits: Limits | None = None,
     polish: bool = True,
+    parts: bool = True,
     seed: int | None = None,
     callback: Callback | None = None,
     observer: Observer | None = None,
@@ -93,8 +94,10 @@ def run(
     """Solve `problem` through `oracle`; see `qhal.solve` for the parameters.
 
     `observer` sees every round's values after the problem's completion, with their objectives.
+    Without `parts` every call is about the whole problem also on machines of few bits, and what
+    the rounds visit differs more (see `qhal.qcgd.reduction`).
     """
-    started = Run(problem, oracle, method, num_reads, limits or Limits(), polish, seed)
+    started = Run(problem, oracle, method, num_reads, limits or Limits(), polish, seed, parts)
     if checkpoint is not None:
         started.resume(checkpoint)
     return started.run(callback, observer)
@@ -112,11 +115,13 @@ class Run:
         limits: Limits,
         polish: bool,
         seed: int | None,
+        parts: bool = True,
     ) -> None:
         self.start = time.perf_counter()
         self.earlier_s = 0.0
         self.problem, self.oracle, self.limits = problem, oracle, limits
         self.num_reads, self.given_seed, self.seed = num_reads, seed, checked_seed(seed)
+        self.parts = parts
         self.interrupt = Interrupt()
         with span("presolve"):
             self.presolved = presolve(problem)
@@ -233,9 +238,11 @@ class Run:
         while its feasible samples are rare and completion knows better ones.
         """
         info = self.oracle.info
+        if not self.parts or not self.rule.reduces or info.exact:
+            return None
         rare = self.problem.completion is not None and bool(self.history)
         rare = rare and self.history[-1].feasible_share < RARE
-        if not self.rule.reduces or info.exact or (info.coefficient_bits is None and not rare):
+        if info.coefficient_bits is None and not rare:
             return None
         best = self.harvest.starts.best(STATES)
         return reduction(self.program, best, self.caller.calls, self.seed, rare)

@@ -96,10 +96,14 @@ class Counting(Oracle):
         return np.array([rng.permutation(np.arange(n) < 10) for _ in range(num_reads)]).astype(int)
 
 
-@pytest.mark.parametrize(("bits", "whole"), [(None, True), (8, False)])
-def test_only_machines_of_few_bits_are_asked_about_parts(bits: int | None, whole: bool) -> None:
+@pytest.mark.parametrize(
+    ("bits", "parts", "whole"), [(None, True, True), (8, True, False), (8, False, True)]
+)
+def test_only_machines_of_few_bits_are_asked_about_parts(
+    bits: int | None, parts: bool, whole: bool
+) -> None:
     oracle = Counting(bits)
-    solution = run(ROW, oracle, num_reads=20, seed=0, limits=Limits(iterations=8))
+    solution = run(ROW, oracle, num_reads=20, parts=parts, seed=0, limits=Limits(iterations=8))
     assert oracle.sizes[0] == 40
     assert all(size == 40 for size in oracle.sizes) == whole
     assert solution.feasible

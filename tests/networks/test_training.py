@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -88,6 +89,25 @@ def test_the_same_seed_gives_the_same_network(result) -> None:
     for first, second in zip(again.network.weights, result.network.weights, strict=True):
         assert (first == second).all()
     assert again.solution.objective == result.solution.objective
+
+
+def test_machines_of_few_bits_are_asked_about_the_whole_problem(two_classes) -> None:
+    """Parts of it, held at good states, lower the loss and cost accuracy (docs/reproduction.md)."""
+
+    class Counting(qhal.Oracle):
+        info = qhal.OracleInfo(
+            name="counting", summary="fair coins", factory="", seeded=True, coefficient_bits=8
+        )
+        sizes: ClassVar[list[int]] = []
+
+        def _sample(self, qubo, *, num_reads, seed, time_limit, initial_states):
+            self.sizes.append(qubo.num_variables)
+            rng = np.random.default_rng(seed)
+            return rng.integers(0, 2, (num_reads, qubo.num_variables))
+
+    data = str(two_classes)
+    result = qhal.train(data, oracle=Counting(), iterations=6, num_reads=30, samples=4, seed=0)
+    assert Counting.sizes == [result.solution.num_variables] * 6
 
 
 def test_the_training_loss_is_that_of_the_incumbent(result) -> None:

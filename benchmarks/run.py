@@ -17,6 +17,7 @@ SCRIPTS = (
     "networks/encoding.py",
     "networks/inference.py",
     "cim/run.py",
+    "qcgd/run.py",
     "composites/splitting.py",
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -15,13 +16,15 @@ from qhal.oracle import Oracle
 class Disturbed(Oracle):
     """`inner` on coefficients with errors of standard deviation `sigma`, drawn anew at each call.
 
-    `sigma` is a share of the largest coefficient. For wrong answers see ``noisy`` of
-    `qhal.composites`.
+    `sigma` is a share of the largest coefficient; the bits that leaves are what the oracle states.
+    For wrong answers see ``noisy`` of `qhal.composites`.
     """
 
     def __init__(self, inner: Oracle, sigma: float) -> None:
         self._inner, self._sigma = inner, sigma
-        self.info = replace(inner.info, name=f"disturbed {inner.info.name}", exact=False)
+        bits = max(2, round(-math.log2(sigma)))
+        name = f"disturbed {inner.info.name}"
+        self.info = replace(inner.info, name=name, exact=False, coefficient_bits=bits)
 
     def _sample(
         self,

@@ -199,12 +199,14 @@ def first_call(record: Record) -> int | None:
 
 def large(results: Results) -> None:
     """One row over all variables: calls until the first feasible sample."""
-    table = Table("instance", "first feasible call, each seed", "driver / oracle time")
-    by_instance: dict[tuple, list[Record]] = defaultdict(list)
+    table = Table("family", "size", "method", "first feasible", "raw gap", "driver / oracle time")
+    groups: dict[tuple, list[Record]] = defaultdict(list)
     for r in results.records:
-        by_instance[instance_of(r)].append(r)
-    for key, own in by_instance.items():
+        groups[*instance_of(r)[:2], r["key"][4]].append(r)
+    for (family, size, method), own in groups.items():
         oracle = sum(r["oracle_time_s"] for r in own)
         share = (sum(r["time_s"] for r in own) - oracle) / oracle
-        table.add_row(str(key), str([first_call(r) for r in own]), f"{100 * share:.0f}%")
+        value = 100 * np.mean([gap(r["raw"], results.best[instance_of(r)]) for r in own])
+        calls = ", ".join(str(first_call(r)) for r in own)
+        table.add_row(family, str(size), method, calls, f"{value:.2f}%", f"{100 * share:.0f}%")
     CONSOLE.print(table)

@@ -116,7 +116,7 @@ class Dask(Executor):
                 n_workers=self.num_workers,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
             )
             return distributed.Client(self._cluster, set_as_default=False)

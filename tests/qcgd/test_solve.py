@@ -273,7 +273,7 @@ def test_direct_solves_the_whole_problem(oracle: str) -> None:
     solution = qhal.solve(CARDINALITY, oracle=oracle, method="direct", seed=1)
     assert solution.certified
     assert solution.objective == qhal.solve(CARDINALITY, oracle="exhaustive").objective
-    assert solution.to_json()["info"]["method"] == "direct"
+    assert solution.to_json()["method"] == "direct"
     nothing = qhal.Qcbo.from_arrays(linear=[1.0], A_eq=[[2]], b_eq=[1])
     assert qhal.solve(nothing, oracle=oracle, method="direct").status is Status.INFEASIBLE
 

@@ -139,7 +139,11 @@ def run_with_oracle(name):
     here = f"{Path(__file__)}::test_spins_and_bits_have_the_same_minimum"
     root = Path(__file__).parents[1]
     return subprocess.run(
-        [*command, here, "--oracle", name], cwd=root, capture_output=True, text=True, check=False
+        [*command, here, "--qhal-oracle", name],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

@@ -25,6 +25,7 @@ def executor():
         yield made
 
 
+@pytest.mark.slow
 def test_it_conforms(executor):
     report = check_executor(executor)
     assert report.passed, str(report)
@@ -45,6 +46,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(executor, tmp_path):
     assert results == waits
 
 
+@pytest.mark.slow
 def test_a_task_that_kills_every_worker_ends_with_a_sentence(executor):
     with pytest.raises(ExecutorError, match="worker died 4 times"):
         executor.map(tasks.die, [1])

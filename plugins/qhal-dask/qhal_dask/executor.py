@@ -17,7 +17,7 @@ from qhal.executors import Again, Executor, Function, WorkersLost, check_num_wor
 from qhal.executors.attempts import worker_name
 
 _CONNECT_S = 60.0  # for a scheduler that is being restarted, and for its first worker
-_PATIENCE_S = 30.0  # without any answer, before we ask whether there still are workers
+_PATIENCE_S = 5.0  # without any answer, before we ask whether there still are workers
 
 
 class Dask(Executor):
@@ -47,7 +47,7 @@ class Dask(Executor):
         self._futures = client.map(sendable, tasks, pure=False, workers=workers)
         places = {future.key: k for k, future in enumerate(self._futures)}
         try:
-            for future, outcome in self._answers():
+            for future, outcome in self._answers(workers):
                 yield places[future.key], _checked(future, outcome)
             for place, reason in _given_out_again(client, known, places):
                 yield place, Again(reason)
@@ -70,8 +70,8 @@ class Dask(Executor):
         if cluster is not None:
             cluster.close()
 
-    def _answers(self) -> Iterator[tuple[Any, Any]]:
-        """Futures as they are done, with their results."""
+    def _answers(self, workers: Sequence[str] | None) -> Iterator[tuple[Any, Any]]:
+        """Futures as they are done, with their results; `workers` are all that may do them."""
         waiting = set(self._futures)
         while waiting:
             done = distributed.as_completed(
@@ -86,7 +86,10 @@ class Dask(Executor):
                     waiting.discard(future)
                     yield future, outcome
             except TimeoutError:
-                self._connected().wait_for_workers(1, timeout=_CONNECT_S)
+                client = self._connected()
+                # One that was restarted has another address, for which nothing would be done.
+                if workers and not client.scheduler_info()["workers"].keys() & set(workers):
+                    raise WorkersLost("the workers that tasks were given to were lost") from None
 
     def _connected(self) -> Any:
         """A client of a cluster that has workers."""

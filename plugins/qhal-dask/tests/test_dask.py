@@ -25,20 +25,26 @@ def executor():
         yield made
 
 
-@pytest.mark.slow
 def test_it_conforms(executor):
     report = check_executor(executor)
     assert report.passed, str(report)
     assert all(check.outcome == "passed" for check in report.checks), str(report)
 
 
-def test_a_worker_killed_in_the_middle_changes_nothing(executor, tmp_path):
-    def kill_one():
-        wait_for(lambda: any(tmp_path.iterdir()))
-        os.kill(int(next(tmp_path.iterdir()).name), signal.SIGKILL)
+def kill_one(folder):
+    """Kill the first worker that says in `folder` that it runs, in a thread of its own."""
 
-    killer = threading.Thread(target=kill_one)
+    def kill():
+        wait_for(lambda: any(folder.iterdir()))
+        os.kill(int(next(folder.iterdir()).name), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
     killer.start()
+    return killer
+
+
+def test_a_worker_killed_in_the_middle_changes_nothing(executor, tmp_path):
+    killer = kill_one(tmp_path)
     waits = [0.4 + 0.01 * k for k in range(4)]
     with pytest.warns(RetryWarning, match=r"tasks run again \(worker tcp.* was lost"):
         results = executor.map(tasks.announce, [(str(tmp_path), wait) for wait in waits])
@@ -46,7 +52,18 @@ def test_a_worker_killed_in_the_middle_changes_nothing(executor, tmp_path):
     assert results == waits
 
 
-@pytest.mark.slow
+def test_the_only_worker_that_is_no_suspect_is_killed(executor, tmp_path):
+    executor.suspects.clear()
+    executor.suspects.add(executor.map(_where, range(4))[0])
+    killer = kill_one(tmp_path)
+    waits = [0.4, 0.5]
+    with pytest.warns(RetryWarning, match="2 of 2 tasks run again"):
+        results = executor.map(tasks.announce, [(str(tmp_path), wait) for wait in waits])
+    killer.join()
+    executor.suspects.clear()
+    assert results == waits
+
+
 def test_a_task_that_kills_every_worker_ends_with_a_sentence(executor):
     with pytest.raises(ExecutorError, match="worker died 4 times"):
         executor.map(tasks.die, [1])

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Literal
 
 from qhal.chain import render
 from qhal.errors import InputError, PluginError, did_you_mean
-from qhal.oracle import Answer, Oracle, import_factory
+from qhal.oracle import Answer, ExactAnswer, Oracle, exactly, import_factory
 from qhal.problems.arrays import States
+from qhal.problems.qcbo import Qcbo
 from qhal.problems.qubo import Qubo
 from qhal.samples import Samples
 
@@ -76,7 +77,9 @@ class Composite(Oracle):
     Authors call ``super().__init__(child, **their options)``, implement `_sample` with
     `ask` and `report`, and say in `describe` what no longer holds, or now does, of the child's
     info. Everything that a child claims passes on unless `describe` says otherwise, so a composite
-    that changes problems or answers must take back `exact`.
+    that changes problems or answers must take back `exact`. Whole problems (`solve_exactly`) do not
+    pass on by themselves: what counts or keeps calls would be bypassed. One that can hand them on
+    does so by `ask_exactly`.
     """
 
     name: ClassVar[str]
@@ -114,6 +117,12 @@ class Composite(Oracle):
             time_limit=time_limit,
             initial_states=initial_states if self.child.info.accepts_initial_states else None,
         )
+
+    def ask_exactly(
+        self, problem: Qcbo, *, time_limit: float | None, seed: int
+    ) -> ExactAnswer | None:
+        """The child's answer to the whole `problem`, None if it has no exact method for it."""
+        return exactly(self.child, problem, time_limit=time_limit, seed=seed)
 
     def report(self, samples: Samples, **own: Any) -> dict[str, Any]:
         """The info of an answer that keeps what `samples` proved, with `own` under its name."""

@@ -6,10 +6,12 @@ import importlib
 import inspect
 import json
 import logging
+import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -99,12 +101,15 @@ class ExactAnswer:
         Objective of `values`, from the problem's own coefficients.
     lower_bound : float or None
         Proved bound on the objective of every feasible assignment; None if there is none.
+    info : dict
+        JSON-serialisable, units in the key names.
     """
 
     status: Status
     values: Values | None = None
     objective: float | None = None
     lower_bound: float | None = None
+    info: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Oracle(ABC):
@@ -193,7 +198,8 @@ class Oracle(ABC):
         """Solve the whole constrained `problem` by an exact method of this oracle's own.
 
         None, the default, means that the oracle has none for this problem: it takes only QUBOs.
-        Raises `InputError` if the problem's coefficients cannot be handled exactly.
+        Raises `InputError` if the problem's coefficients cannot be handled exactly. Who asks does
+        so by `exactly`.
         """
         return None
 
@@ -229,7 +235,7 @@ class Oracle(ABC):
         if n == 0:
             return np.zeros((num_reads, 0), dtype=np.int8), {}
         name = self.info.name
-        try:
+        with _in_words(name):
             answer = self._sample(
                 qubo,
                 num_reads=num_reads,
@@ -237,18 +243,6 @@ class Oracle(ABC):
                 time_limit=time_limit,
                 initial_states=initial_states,
             )
-        except QhalError:
-            raise
-        except (ConnectionError, TimeoutError) as error:
-            raise TransientError(
-                f"oracle {name!r} cannot be reached: {type(error).__name__}: {error}. "
-                "Try again, or let the composite retry do so: '...|retry'."
-            ) from error
-        except Exception as error:
-            raise OracleError(
-                f"oracle {name!r} failed: {type(error).__name__}: {error}. "
-                "If it is a fault of the plugin, qhal check says more; if of a machine, try again."
-            ) from error
         states, info = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, {})
         try:
             checked = as_states(states, n, f"oracle {name!r} answered states that")
@@ -292,6 +286,42 @@ class Oracle(ABC):
                 f"but itself returned a state of energy {best}."
             )
         return min(float(bound), best)
+
+
+def exactly(
+    oracle: Oracle, problem: Qcbo, *, time_limit: float | None, seed: int
+) -> ExactAnswer | None:
+    """What `oracle.solve_exactly` answers; raises `OracleError` if it fails or answers nonsense."""
+    name = oracle.info.name
+    asked = {"num_variables": problem.num_variables, "whole_problem": True, "seed": seed}
+    with span("oracle", oracle=name, **asked), _in_words(name):
+        answer = oracle.solve_exactly(problem, time_limit=time_limit, seed=seed)
+    if answer is None:
+        return None
+    if not isinstance(answer, ExactAnswer):
+        raise AnswerError(f"oracle {name!r} answered a {type(answer).__name__}, no ExactAnswer.")
+    if answer.lower_bound is not None and not math.isfinite(answer.lower_bound):
+        raise AnswerError(f"oracle {name!r} answered the lower bound {answer.lower_bound}.")
+    return answer
+
+
+@contextmanager
+def _in_words(name: str) -> Iterator[None]:
+    """Whatever an oracle raises as one of our errors, a lost connection as one that may pass."""
+    try:
+        yield
+    except QhalError:
+        raise
+    except (ConnectionError, TimeoutError) as error:
+        raise TransientError(
+            f"oracle {name!r} cannot be reached: {type(error).__name__}: {error}. "
+            "Try again, or let the composite retry do so: '...|retry'."
+        ) from error
+    except Exception as error:
+        raise OracleError(
+            f"oracle {name!r} failed: {type(error).__name__}: {error}. "
+            "If it is a fault of the plugin, qhal check says more; if of a machine, try again."
+        ) from error
 
 
 def import_factory(kind: str, name: str, factory: str, distribution: str) -> Any:

@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from qhal.oracle import ExactAnswer
 from qhal.problems.arrays import States
+from qhal.problems.fingerprint import fingerprint
+from qhal.problems.qcbo import Qcbo
 from qhal.problems.qubo import Qubo
-from qhal.samples import Samples
+from qhal.samples import Samples, Status
 
 # What an answer may unpack to, in bits: a thousand reads of a million variables.
 _MAX_BITS = 2**33
@@ -43,6 +46,42 @@ def question_hash(qubo: Qubo, num_reads: int, seed: int, initial_states: States 
     """SHA-256 of what an answer depends on, a time limit excepted."""
     given = None if initial_states is None else hashlib.sha256(initial_states.tobytes()).hexdigest()
     return _digest([problem_hash(qubo), num_reads, seed, given])
+
+
+def whole_question_hash(problem: Qcbo, seed: int) -> str:
+    """SHA-256 of what the answer to a whole problem depends on, a time limit excepted."""
+    return _digest(["whole problem", fingerprint(problem), seed])
+
+
+def pack_exact(answer: ExactAnswer) -> dict[str, Any]:
+    """An answer to a whole problem as JSON."""
+    return {
+        "status": str(answer.status),
+        "values": None if answer.values is None else answer.values.tolist(),
+        "objective": answer.objective,
+        "lower_bound": answer.lower_bound,
+        "info": dict(answer.info),
+    }
+
+
+def unpack_exact(answer: Mapping[str, Any], num_variables: int) -> ExactAnswer:
+    """What `pack_exact` was given; raises `DamagedError`."""
+    try:
+        values = answer["values"]
+        found = None if values is None else np.array(values, dtype=np.int64)
+        if found is not None and found.shape != (num_variables,):
+            raise DamagedError("its size is wrong")
+        return ExactAnswer(
+            status=Status(answer["status"]),
+            values=found,
+            objective=answer["objective"],
+            lower_bound=answer["lower_bound"],
+            info=dict(answer["info"]),
+        )
+    except DamagedError:
+        raise
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise DamagedError(f"{type(error).__name__}: {error}") from None
 
 
 def pack(samples: Samples) -> dict[str, Any]:

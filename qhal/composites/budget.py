@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NoReturn
 
 from qhal.composite import Composite
 from qhal.composites.options import number, whole
 from qhal.errors import BudgetError, InputError
-from qhal.oracle import Answer, Oracle
+from qhal.oracle import Answer, ExactAnswer, Oracle
 from qhal.problems.arrays import States
+from qhal.problems.qcbo import Qcbo
 from qhal.problems.qubo import Qubo
 
 # A shorter time limit than this is not worth a call.
@@ -35,6 +37,7 @@ class Budget(Composite):
     reserved: for seconds the child's time limit, which is lowered to what is left, or the child's
     own estimate (`Oracle.charged_seconds`). Afterwards it is settled by ``charged_time_s`` of its
     info, or by the clock. The caps hold for all threads together, for as long as the object lives.
+    A whole problem that an exact child solves is one call of one read.
 
     Parameters
     ----------
@@ -91,7 +94,9 @@ class Budget(Composite):
         time_limit: float | None,
         initial_states: States | None,
     ) -> Answer:
-        reserved, limit = self._reserve(qubo, num_reads, time_limit)
+        reserved, limit = self._reserve(
+            num_reads, time_limit, lambda: self.child.charged_seconds(qubo, num_reads, time_limit)
+        )
         start = time.perf_counter()
         charged: float | None = None
         try:
@@ -110,6 +115,26 @@ class Budget(Composite):
                 self._spent.seconds += (elapsed if charged is None else charged) - reserved
         return samples.states, self.report(samples, **self.spent())
 
+    def solve_exactly(
+        self, problem: Qcbo, *, time_limit: float | None = None, seed: int = 0
+    ) -> ExactAnswer | None:
+        """See `qhal.Oracle.solve_exactly`; what the child has no method for costs nothing."""
+        reserved, limit = self._reserve(1, time_limit, lambda: None)
+        start = time.perf_counter()
+        answer: ExactAnswer | None = None
+        asked = 1
+        try:
+            answer = self.ask_exactly(problem, time_limit=limit, seed=seed)
+            asked = 0 if answer is None else 1
+        finally:
+            with self._lock:
+                self._spent.calls -= 1 - asked
+                self._spent.reads -= 1 - asked
+                self._spent.seconds += asked * (time.perf_counter() - start) - reserved
+        if answer is None:
+            return None
+        return replace(answer, info={**answer.info, self.name: self.spent()})
+
     def spent(self) -> dict[str, float]:
         """What was spent until now, with what running calls have reserved."""
         with self._lock:
@@ -122,9 +147,12 @@ class Budget(Composite):
         return record | ({"money": self._price(spent)} if self.money < math.inf else {})
 
     def _reserve(
-        self, qubo: Qubo, num_reads: int, time_limit: float | None
+        self, num_reads: int, time_limit: float | None, estimate: Callable[[], float | None]
     ) -> tuple[float, float | None]:
-        """The seconds that are now reserved, and the time limit for the call."""
+        """The seconds that are now reserved, and the time limit for the call.
+
+        `estimate` says what a child without time limits may charge at most.
+        """
         with self._lock:
             spent = self._spent
             if spent.calls + 1 > self.calls:
@@ -134,12 +162,12 @@ class Budget(Composite):
             plan = _Spent(spent.calls + 1, spent.reads + num_reads, spent.seconds)
             if self._price(plan) > self.money * (1 + 1e-12):
                 self._refuse(f"{self.money:g} in money")
-            seconds, limit = self._reserve_seconds(plan, qubo, num_reads, time_limit)
+            seconds, limit = self._reserve_seconds(plan, time_limit, estimate)
             self._spent = _Spent(plan.calls, plan.reads, spent.seconds + seconds)
         return seconds, limit
 
     def _reserve_seconds(
-        self, plan: _Spent, qubo: Qubo, num_reads: int, time_limit: float | None
+        self, plan: _Spent, time_limit: float | None, estimate: Callable[[], float | None]
     ) -> tuple[float, float | None]:
         left = self.seconds - plan.seconds
         if self.prices["second_price"]:
@@ -154,7 +182,7 @@ class Budget(Composite):
             if limit < _LEAST_S:
                 self._refuse(what)
             return limit, limit
-        most = self.child.charged_seconds(qubo, num_reads, time_limit)
+        most = estimate()
         if most is None:
             raise BudgetError(
                 f"the seconds of {self.child.info.name!r} cannot be capped: it honours no time "

@@ -6,16 +6,28 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from qhal.composite import Composite
-from qhal.composites.answers import DamagedError, pack, question_hash, seal, unpack, unseal
+from qhal.composites.answers import (
+    DamagedError,
+    pack,
+    pack_exact,
+    question_hash,
+    seal,
+    unpack,
+    unpack_exact,
+    unseal,
+    whole_question_hash,
+)
 from qhal.composites.recording import as_path
 from qhal.errors import InputError
-from qhal.oracle import Answer, Oracle
+from qhal.oracle import Answer, ExactAnswer, Oracle
 from qhal.problems.arrays import States
+from qhal.problems.qcbo import Qcbo
 from qhal.problems.qubo import Qubo
 
 _WAIT_S = 30.0
@@ -61,11 +73,11 @@ class Cache(Composite):
         time_limit: float | None,
         initial_states: States | None,
     ) -> Answer:
-        asked = [self._whom, question_hash(qubo, num_reads, seed, initial_states), time_limit]
-        question = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
-        found = self._look_up(question, qubo.num_variables)
+        question = self._question(question_hash(qubo, num_reads, seed, initial_states), time_limit)
+        found = self._look_up(question)
         if found is not None:
-            return found
+            with suppress(DamagedError, KeyError):
+                return _again(found, qubo.num_variables)
         samples = self.ask(
             qubo,
             num_reads=num_reads,
@@ -73,32 +85,50 @@ class Cache(Composite):
             time_limit=time_limit,
             initial_states=initial_states,
         )
-        own: dict[str, Any] = {"hit": False}
-        line = seal({"question": question, "answer": pack(samples)})
+        return samples.states, self.report(samples, **self._keep(question, pack(samples)))
+
+    def solve_exactly(
+        self, problem: Qcbo, *, time_limit: float | None = None, seed: int = 0
+    ) -> ExactAnswer | None:
+        """See `qhal.Oracle.solve_exactly`."""
+        question = self._question(whole_question_hash(problem, seed), time_limit)
+        found = self._look_up(question)
+        own: dict[str, Any] = {"hit": True}
+        try:
+            answer = None if found is None else unpack_exact(found, problem.num_variables)
+        except DamagedError:
+            answer = None
+        if answer is None:
+            answer = self.ask_exactly(problem, time_limit=time_limit, seed=seed)
+            if answer is None:
+                return None
+            own = self._keep(question, pack_exact(answer))
+        return replace(answer, info={**answer.info, self.name: own})
+
+    def _question(self, asked: str, time_limit: float | None) -> str:
+        text = json.dumps([self._whom, asked, time_limit])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _keep(self, question: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """Write `answer`; what to report of that."""
+        line = seal({"question": question, "answer": answer})
         try:
             with self._database() as database:
                 database.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (question, line))
         except sqlite3.Error as error:
-            own["error"] = f"not kept in {self._path}: {error}."
-        return samples.states, self.report(samples, **own)
+            return {"hit": False, "error": f"not kept in {self._path}: {error}."}
+        return {"hit": False}
 
-    def _look_up(self, question: str, num_variables: int) -> Answer | None:
+    def _look_up(self, question: str) -> dict[str, Any] | None:
+        """The answer that is kept; None if there is none, or it is damaged."""
         try:
             with self._database() as database:
                 row = database.execute(
                     "SELECT line FROM answers WHERE question = ?", (question,)
                 ).fetchone()
-            if row is None:
-                return None
-            record = unseal(row[0])
-            states, info = unpack(record["answer"], num_variables)
-            bound = record["answer"]["lower_bound"]
-        except (sqlite3.Error, DamagedError, KeyError):
+            return None if row is None else dict(unseal(row[0])["answer"])
+        except (sqlite3.Error, DamagedError, KeyError, TypeError, ValueError):
             return None
-        proof = {"proved": bound is not None and info.get("proved", True), "lower_bound": bound}
-        # Nothing was charged this time.
-        spent = {"charged_time_s": 0.0} if "charged_time_s" in info else {}
-        return states, info | proof | spent | {"cache": {"hit": True}}
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
@@ -109,3 +139,12 @@ class Cache(Composite):
                 yield database
         finally:
             database.close()
+
+
+def _again(kept: Mapping[str, Any], num_variables: int) -> Answer:
+    """The answer that was `kept`, with nothing charged this time."""
+    states, info = unpack(kept, num_variables)
+    bound = kept["lower_bound"]
+    proof = {"proved": bound is not None and info.get("proved", True), "lower_bound": bound}
+    spent = {"charged_time_s": 0.0} if "charged_time_s" in info else {}
+    return states, info | proof | spent | {"cache": {"hit": True}}

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from qhal.composite import Composite, as_oracle
 from qhal.errors import InputError, OracleError, QhalError
-from qhal.oracle import Answer, Oracle, OracleInfo
+from qhal.oracle import Answer, ExactAnswer, Oracle, OracleInfo, exactly
 from qhal.problems.arrays import States
+from qhal.problems.qcbo import Qcbo
 from qhal.problems.qubo import Qubo
-from qhal.samples import Samples
+from qhal.samples import Samples, Status
+
+T = TypeVar("T")
+
+
+_PROVED = (Status.OPTIMAL, Status.INFEASIBLE)
 
 
 class Portfolio(Composite):
@@ -104,6 +110,29 @@ class Portfolio(Composite):
         own = {"answers": [self._line(*pair) for pair in zip(self._oracles, answers, strict=True)]}
         return states[best], _proof(found) | {self.name: own}
 
+    def solve_exactly(
+        self, problem: Qcbo, *, time_limit: float | None = None, seed: int = 0
+    ) -> ExactAnswer | None:
+        """See `qhal.Oracle.solve_exactly`: the first proof stops the others."""
+
+        def ask(index: int) -> ExactAnswer | QhalError | None:
+            try:
+                answer = exactly(self._oracles[index], problem, time_limit=time_limit, seed=seed)
+            except QhalError as error:
+                return error
+            if answer is not None and answer.status in _PROVED:
+                for other in self._oracles[:index] + self._oracles[index + 1 :]:
+                    other.stop()
+            return answer
+
+        answers = _in_threads(ask, len(self._oracles))
+        found = [answer for answer in answers if isinstance(answer, ExactAnswer)]
+        if found:
+            return _joined(found)
+        if all(answer is None for answer in answers):
+            return None
+        raise _first_error(answers)
+
     def _line(self, oracle: Oracle, answer: Samples | QhalError) -> dict[str, Any]:
         if isinstance(answer, QhalError):
             return {"oracle": oracle.info.name, "error": str(answer)}
@@ -115,9 +144,9 @@ class Portfolio(Composite):
         }
 
 
-def _in_threads(ask: Callable[[int], Samples | QhalError], count: int) -> list[Samples | QhalError]:
+def _in_threads(ask: Callable[[int], T | QhalError], count: int) -> list[T | QhalError]:
     """``[ask(0), ask(1), ...]``, at the same time."""
-    answers: dict[int, Samples | QhalError] = {}
+    answers: dict[int, T | QhalError] = {}
 
     def work(index: int) -> None:
         try:
@@ -143,6 +172,22 @@ def _proof(found: list[Samples]) -> dict[str, Any]:
     return {"proved": proved, "lower_bound": max(bounds, default=None)}
 
 
-def _first_error(answers: list[Samples | QhalError]) -> QhalError:
+def _joined(found: list[ExactAnswer]) -> ExactAnswer:
+    """A proof, if there is one; else the best values with the best bound."""
+    proof = next((answer for answer in found if answer.status in _PROVED), None)
+    solved = [answer for answer in found if answer.objective is not None]
+    if proof is None:
+        bounds = [answer.lower_bound for answer in found if answer.lower_bound is not None]
+        best = min(solved, key=lambda answer: answer.objective or 0.0, default=found[0])
+        return replace(best, lower_bound=max(bounds, default=None))
+    if proof.status is Status.INFEASIBLE and solved:
+        raise OracleError(
+            "one oracle of the portfolio calls the problem infeasible, another one solved it: "
+            "qhal compare shows which."
+        )
+    return proof
+
+
+def _first_error(answers: Sequence[object]) -> QhalError:
     errors = [answer for answer in answers if isinstance(answer, QhalError)]
     return next((error for error in errors if isinstance(error, OracleError)), errors[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,11 +14,13 @@ from scipy.sparse.csgraph import connected_components
 
 from qhal.composite import Composite
 from qhal.composites.roof import persistent, substituted
-from qhal.oracle import Answer, Oracle
+from qhal.oracle import Answer, ExactAnswer, Oracle
 from qhal.problems.arrays import States
+from qhal.problems.presolve import presolve
+from qhal.problems.qcbo import Qcbo
 from qhal.problems.qubo import Qubo
 from qhal.reference import Exhaustive
-from qhal.samples import Samples
+from qhal.samples import Samples, Status
 
 # Components up to this size are solved by looking at every state.
 SMALL = 12
@@ -29,7 +32,8 @@ class Presolve(Composite):
     Fixed variables have their value in every minimum, so nothing is lost, and a bound that an exact
     child proves for every component is a bound of the whole. Components of up to 12 variables are
     solved by brute force. The best states of all components make the best row of the answer, the
-    second best the second, and so on.
+    second best the second, and so on. Whole problems are asked with the tighter bounds and rows of
+    `qhal.problems.presolve`.
     """
 
     name: ClassVar[str] = "presolve"
@@ -80,6 +84,17 @@ class Presolve(Composite):
             bound = samples.lower_bound
             bounds.append(None if bound is None else bound - (qubo.offset if whole else 0.0))
         return states, self._report(asked, bounds, len(values) - len(free), blocks)
+
+    def solve_exactly(
+        self, problem: Qcbo, *, time_limit: float | None = None, seed: int = 0
+    ) -> ExactAnswer | None:
+        """See `qhal.Oracle.solve_exactly`."""
+        presolved = presolve(problem)
+        own = {self.name: dict(presolved.summary)}
+        if presolved.reason is not None:
+            return ExactAnswer(status=Status.INFEASIBLE, info=own)
+        answer = self.ask_exactly(presolved.problem, time_limit=time_limit, seed=seed)
+        return None if answer is None else replace(answer, info={**answer.info, **own})
 
     def _report(
         self,

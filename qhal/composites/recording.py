@@ -1,10 +1,10 @@
 """`record` keeps every answer of an oracle in a file, `replay` gives them again without it.
 
 A recording is a text of JSON lines. The first describes the oracle; each other one is an answer
-with the hash of its question, which is the problem, `num_reads`, the seed and the initial states
-(but no time limit: the answers of a run on the clock replay as well). Every line ends with its own
-SHA-256. A line that was cut off, by whatever ended the process, is passed over; the next one starts
-afresh.
+with the hash of its question, which is the problem, `num_reads`, the seed and the initial states,
+or a whole constrained problem and the seed (but no time limit: the answers of a run on the clock
+replay as well). Every line ends with its own SHA-256. A line that was cut off, by whatever ended
+the process, is passed over; the next one starts afresh.
 """
 
 from __future__ import annotations
@@ -20,10 +20,21 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 from qhal.composite import Composite
-from qhal.composites.answers import DamagedError, pack, question_hash, seal, unpack, unseal
+from qhal.composites.answers import (
+    DamagedError,
+    pack,
+    pack_exact,
+    question_hash,
+    seal,
+    unpack,
+    unpack_exact,
+    unseal,
+    whole_question_hash,
+)
 from qhal.errors import InputError, OracleError
-from qhal.oracle import Answer, Oracle, OracleInfo
+from qhal.oracle import Answer, ExactAnswer, Oracle, OracleInfo
 from qhal.problems.arrays import States
+from qhal.problems.qcbo import Qcbo
 from qhal.problems.qubo import Qubo
 
 FORMAT = "qhal-recording-1"
@@ -91,21 +102,43 @@ class Record(Composite):
             time_limit=time_limit,
             initial_states=initial_states,
         )
-        line = seal(
+        failure = self._keep(
             {
                 "question": question_hash(qubo, num_reads, seed, initial_states),
                 "asked": {"num_reads": num_reads, "seed": seed, "time_limit_s": time_limit},
                 "answer": pack(samples),
             }
         )
+        return samples.states, self.report(samples, **failure)
+
+    def solve_exactly(
+        self, problem: Qcbo, *, time_limit: float | None = None, seed: int = 0
+    ) -> ExactAnswer | None:
+        """See `qhal.Oracle.solve_exactly`; that the child has no method is recorded as well."""
+        answer = self.ask_exactly(problem, time_limit=time_limit, seed=seed)
+        if answer is None and not self.info.exact:
+            return None
+        failure = self._keep(
+            {
+                "question": whole_question_hash(problem, seed),
+                "asked": {"whole_problem": True, "seed": seed, "time_limit_s": time_limit},
+                "answer": None if answer is None else pack_exact(answer),
+            }
+        )
+        if answer is None or not failure:
+            return answer
+        return replace(answer, info={**answer.info, self.name: failure})
+
+    def _keep(self, record: Mapping[str, Any]) -> dict[str, str]:
+        """Append `record`; what went wrong, under "error"."""
         try:
             with self._lock, _locked(self._path) as file:
-                _append(file, line)
+                _append(file, seal(record))
         except OSError as error:
             reason = f"not recorded to {self._path}: {error.strerror or error}."
             logger.warning("an answer of %s was %s", self.child.info.name, reason)
-            return samples.states, self.report(samples, error=reason)
-        return samples.states, self.report(samples)
+            return {"error": reason}
+        return {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in vars(self).items() if key != "_lock"}
@@ -168,29 +201,45 @@ class Replay(Oracle):
         initial_states: States | None,
     ) -> Answer:
         question = question_hash(qubo, num_reads, seed, initial_states)
+        asked = f"{qubo.num_variables} variables, num_reads {num_reads}, seed {seed}"
+        with self._answer(question, asked) as answer:
+            states, info = unpack(answer, qubo.num_variables)
+            proved = answer["lower_bound"] is not None and bool(info.get("proved", True))
+            return states, info | {"proved": proved, "lower_bound": answer["lower_bound"]}
+
+    def solve_exactly(
+        self, problem: Qcbo, *, time_limit: float | None = None, seed: int = 0
+    ) -> ExactAnswer | None:
+        """See `qhal.Oracle.solve_exactly`."""
+        if not self.info.exact:
+            return None
+        asked = f"a whole problem of {problem.num_variables} variables, seed {seed}"
+        with self._answer(whole_question_hash(problem, seed), asked) as answer:
+            return None if answer is None else unpack_exact(answer, problem.num_variables)
+
+    @contextmanager
+    def _answer(self, question: str, asked: str) -> Iterator[Any]:
+        """The next answer to `question`; what is wrong with it becomes an `OracleError`."""
         with self._lock:
             places = self._places.get(question, [])
             turn, self._asked[question] = self._asked[question], self._asked[question] + 1
         if not places:
-            raise OracleError(self._missing(qubo, num_reads, seed))
+            raise OracleError(self._missing(asked))
         try:
             with open(self._path, "rb") as file:
                 file.seek(places[turn % len(places)])
                 answer = unseal(file.readline(_MAX_LINE))["answer"]
-            states, info = unpack(answer, qubo.num_variables)
-        except (OSError, DamagedError, KeyError) as error:
+            yield answer
+        except (OSError, DamagedError, KeyError, TypeError) as error:
             raise OracleError(f"the recording {self._path} was changed: {error}.") from None
-        proved = answer["lower_bound"] is not None and bool(info.get("proved", True))
-        return states, info | {"proved": proved, "lower_bound": answer["lower_bound"]}
 
-    def _missing(self, qubo: Qubo, num_reads: int, seed: int) -> str:
+    def _missing(self, asked: str) -> str:
         damaged = f" {self._damaged} of its lines are damaged." if self._damaged else ""
         last = ", ".join(f"{key} {value}" for key, value in self._known.items())
         return (
-            f"the recording {self._path} has no answer to this question ({qubo.num_variables} "
-            f"variables, num_reads {num_reads}, seed {seed}): a replay needs the problem, the "
-            f"settings and the seed of the run that was recorded. Its last question: "
-            f"{last or 'none'}.{damaged}"
+            f"the recording {self._path} has no answer to this question ({asked}): a replay needs "
+            "the problem, the settings and the seed of the run that was recorded. Its last "
+            f"question: {last or 'none'}.{damaged}"
         )
 
     def __getstate__(self) -> dict[str, Any]:

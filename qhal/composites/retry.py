@@ -7,15 +7,18 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, TypeVar
 
 from qhal.composite import Composite
 from qhal.composites.options import number, positive, whole
 from qhal.errors import TransientError
-from qhal.oracle import Answer, Oracle
+from qhal.oracle import Answer, ExactAnswer, Oracle
 from qhal.problems.arrays import States
+from qhal.problems.qcbo import Qcbo
 from qhal.problems.qubo import Qubo
-from qhal.samples import Samples
+
+T = TypeVar("T")
 
 
 class Retry(Composite):
@@ -65,21 +68,40 @@ class Retry(Composite):
         time_limit: float | None,
         initial_states: States | None,
     ) -> Answer:
+        samples, own = self._repeated(
+            lambda left: self.ask(
+                qubo,
+                num_reads=num_reads,
+                seed=seed,
+                time_limit=left,
+                initial_states=initial_states,
+            ),
+            time_limit,
+        )
+        return samples.states, self.report(samples, **own)
+
+    def solve_exactly(
+        self, problem: Qcbo, *, time_limit: float | None = None, seed: int = 0
+    ) -> ExactAnswer | None:
+        """See `qhal.Oracle.solve_exactly`."""
+        answer, own = self._repeated(
+            lambda left: self.ask_exactly(problem, time_limit=left, seed=seed), time_limit
+        )
+        return None if answer is None else replace(answer, info={**answer.info, self.name: own})
+
+    def _repeated(
+        self, call: Callable[[float | None], T], time_limit: float | None
+    ) -> tuple[T, dict[str, Any]]:
+        """What ``call(time limit)`` returned in the end, and how often it failed before."""
         begin = time.perf_counter()
         stopped = threading.Event()
         failures: list[str] = []
 
-        def attempt() -> Samples:
+        def attempt() -> T:
             left = None if time_limit is None else time_limit - (time.perf_counter() - begin)
             try:
                 return self._within_timeout(
-                    lambda: self.ask(
-                        qubo,
-                        num_reads=num_reads,
-                        seed=seed,
-                        time_limit=left if left is None or left > 0 else 1e-3,
-                        initial_states=initial_states,
-                    )
+                    lambda: call(left if left is None or left > 0 else 1e-3)
                 )
             except TransientError as error:
                 failures.append(str(error))
@@ -88,7 +110,7 @@ class Retry(Composite):
         with self._lock:
             self._running.add(stopped)
         try:
-            samples = self._retrying(stopped, time_limit)(attempt)
+            outcome: T = self._retrying(stopped, time_limit)(attempt)
         except TransientError as error:
             if len(failures) == 1:
                 raise
@@ -96,7 +118,7 @@ class Retry(Composite):
         finally:
             with self._lock:
                 self._running.discard(stopped)
-        return samples.states, self.report(samples, attempts=1 + len(failures), failures=failures)
+        return outcome, {"attempts": 1 + len(failures), "failures": failures}
 
     def _retrying(self, stopped: threading.Event, time_limit: float | None) -> Callable[..., Any]:
         import tenacity
@@ -122,10 +144,10 @@ class Retry(Composite):
             reraise=True,
         )
 
-    def _within_timeout(self, call: Callable[[], Samples]) -> Samples:
+    def _within_timeout(self, call: Callable[[], T]) -> T:
         if self.timeout_s is None:
             return call()
-        outcome: list[Samples | BaseException] = []
+        outcome: list[T | BaseException] = []
         done = threading.Event()
 
         def work() -> None:

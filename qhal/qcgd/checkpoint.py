@@ -6,7 +6,6 @@ with everything else. It is replaced in one step, so whatever ends the process, 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,12 +14,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
 from qhal.archive import parse_array, read_members, write_arrays
 from qhal.atomic import replace_file
 from qhal.errors import InputError
-from qhal.problems.qcbo import Qcbo
 
 FORMAT = "qhal-checkpoint-2"
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -86,23 +83,6 @@ class Checkpoint:
                     f"the checkpoint {self._path} was made with {key} {stored!r}, not {value!r}: "
                     "keep to its settings, name another file, or remove it to start afresh."
                 )
-
-
-def fingerprint(problem: Qcbo) -> str:
-    """A hash of everything in `problem` but its completion."""
-    digest = hashlib.sha256()
-    rows = problem.constraints
-    for matrix in (problem.quadratic, rows.linear, rows.products):
-        coordinates = sp.coo_array(sp.csr_array(matrix))
-        for part in (coordinates.row, coordinates.col):
-            digest.update(np.asarray(part, dtype=np.int64).tobytes())
-        digest.update(coordinates.data.tobytes())
-    for array in (problem.linear, problem.lower, problem.upper, problem.spins, rows.rhs):
-        digest.update(array.tobytes())
-    digest.update(np.asarray(rows.pairs, dtype=np.int64).tobytes())
-    texts = [problem.offset.hex(), *map(str, problem.names), *map(str, rows.labels), *rows.senses]
-    digest.update(json.dumps(texts).encode())
-    return digest.hexdigest()
 
 
 def _facts(text: npt.NDArray[Any], path: Path) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from qhal.errors import InputError, OracleError, QhalError, UnsupportedError
-from qhal.oracle import ExactAnswer, Oracle, checked_seed
+from qhal.errors import InputError, OracleError, UnsupportedError
+from qhal.oracle import ExactAnswer, Oracle, checked_seed, exactly
 from qhal.problems.qcbo import Qcbo, Values
 from qhal.qcgd.certificate import exceeds, meets
 from qhal.qcgd.evidence import Certificate, by_oracle, claim
@@ -29,12 +29,15 @@ def solve_directly(problem: Qcbo, oracle: Oracle, limits: Limits, seed: int | No
     used_seed = checked_seed(seed)
     with Interrupt() as interrupt:
         answer = interrupt.call(
-            lambda: _exactly(problem, oracle, limits.time_limit, used_seed), oracle.stop, GRACE_S
+            lambda: exactly(oracle, problem, time_limit=limits.time_limit, seed=used_seed),
+            oracle.stop,
+            GRACE_S,
         )
     if answer is None:
+        why = "" if oracle.info.exact else " (it is not exact)"
         raise UnsupportedError(
-            f"oracle {oracle.info.name!r} cannot solve this constrained problem directly: choose "
-            "'cpsat', or another method than 'direct'."
+            f"oracle {oracle.info.name!r} cannot solve this constrained problem directly{why}: "
+            "choose 'cpsat', or another method than 'direct'."
         )
     objective, violation = _checked(problem, oracle, answer)
     status = _status(problem, objective, answer)
@@ -62,7 +65,7 @@ def solve_directly(problem: Qcbo, oracle: Oracle, limits: Limits, seed: int | No
         oracle=oracle.info.name,
         seed=used_seed,
         method="direct",
-        info={"oracle_options": dict(oracle.options)},
+        info={"oracle_options": dict(oracle.options), **answer.info},
     )
 
 
@@ -76,7 +79,7 @@ def certified(
     """
     record: dict[str, Any] = {"oracle": oracle.info.name}
     try:
-        answer = _exactly(problem, oracle, time_limit, solution.seed)
+        answer = exactly(oracle, problem, time_limit=time_limit, seed=solution.seed)
         if answer is None:
             raise UnsupportedError(
                 f"oracle {oracle.info.name!r} cannot prove a bound for this problem: certify with "
@@ -97,7 +100,7 @@ def certified(
         return replace(
             solution, info={**solution.info, "certificate": record | {"error": str(error)}}
         )
-    record |= {"status": str(answer.status), "objective": objective}
+    record |= {"status": str(answer.status), "objective": objective, **answer.info}
     if solution.objective is None and answer.values is not None:
         assignment = problem.assignment(answer.values)
         solution = replace(
@@ -127,20 +130,6 @@ def certified(
         certificate=certificate,
         info={**solution.info, "certificate": record},
     )
-
-
-@span("oracle")
-def _exactly(
-    problem: Qcbo, oracle: Oracle, time_limit: float | None, seed: int
-) -> ExactAnswer | None:
-    try:
-        return oracle.solve_exactly(problem, time_limit=time_limit, seed=seed)
-    except QhalError:
-        raise
-    except Exception as error:
-        raise OracleError(
-            f"oracle {oracle.info.name!r} failed: {type(error).__name__}: {error}."
-        ) from error
 
 
 def _checked(

@@ -16,13 +16,14 @@ from qhal.errors import InputError, OracleError
 from qhal.oracle import Oracle, check_time_limit, checked_num_reads, checked_seed
 from qhal.problems.arrays import States, as_scalar, distinct_rows
 from qhal.problems.encoding import encode
+from qhal.problems.fingerprint import fingerprint
 from qhal.problems.presolve import presolve
 from qhal.problems.program import BinaryProgram
 from qhal.problems.qcbo import Qcbo
 from qhal.problems.qubo import Qubo
 from qhal.qcgd.caller import Caller
 from qhal.qcgd.certificate import exceeds, meets, proved_bound, proves_infeasible
-from qhal.qcgd.checkpoint import Checkpoint, Snapshot, fingerprint
+from qhal.qcgd.checkpoint import Checkpoint, Snapshot
 from qhal.qcgd.evidence import Certificate, Proof, by_contradiction, by_multipliers, claim
 from qhal.qcgd.harvest import Harvest, Observer
 from qhal.qcgd.interrupt import Interrupt

@@ -20,7 +20,7 @@ from fractions import Fraction
 import numpy as np
 import scipy.sparse as sp
 
-from qhal.oracle import Oracle
+from qhal.oracle import Oracle, exactly
 from qhal.problems.arrays import FloatArray
 from qhal.problems.qcbo import Qcbo
 
@@ -76,7 +76,7 @@ def dual_bound(
     bound = Fraction(0)
     for number, (problem, size, price) in enumerate(zip(problems, sizes, prices, strict=True)):
         priced, error = _priced(problem, size, price)
-        answer = oracle.solve_exactly(priced, time_limit=time_limit)
+        answer = exactly(oracle, priced, time_limit=time_limit, seed=0)
         if answer is None or answer.lower_bound is None:
             return DualBound(None, f"nothing is proved about bundle {number}.")
         bound += Fraction(answer.lower_bound) - error

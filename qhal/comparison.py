@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from qhal.api import as_qcbo, solve, versions
+from qhal.chain import is_chain, parse_chain
 from qhal.errors import InputError, QhalError, UnsupportedError, did_you_mean
 from qhal.oracle import Oracle, checked_seed
 from qhal.problems import Qcbo
@@ -35,8 +36,10 @@ class Comparison:
     ----------
     results : a dict for each oracle, the reference first
         oracle, reference (whether it is), status, gap_to_reference, stop_reason, error, and what
-        a `Solution` has under the same names. An oracle that refused or failed has the status
-        "failed", its sentence in `error`, and no figures. See `qhal.schemas.load("comparison")`.
+        a `Solution` has under the same names. `oracle` is the oracle's name, or what was asked for
+        where several have the same; if that does not tell them apart, numbered. An oracle that
+        refused or failed has the status "failed", its sentence in `error`, and no figures. See
+        `qhal.schemas.load("comparison")`.
     agree : bool
         True only if every oracle that ran reached the same objective (as `meets` judges it), and
         nothing contradicts a proof. A reference counts as far as it got: with a
@@ -100,7 +103,9 @@ def compare(
     oracles : list of names of oracles or `Oracle` objects
     reference : an exact oracle, which solves the whole problem directly if it can (``cpsat``)
     oracle_options : {name of an oracle: its options}
-        `num_reads` may be among them, and then applies to this oracle alone.
+        They go to every entrant of this name, alone or at the start of a chain such as
+        ``"cim|precision(bits=8)"``; under a whole chain, to this one alone. `num_reads` may be
+        among them.
     method, num_reads, iterations, time_limit, max_oracle_calls, target, polish, seed
         As for `solve`, for each oracle; the reference has the time limit and the seed.
     watch : called with an oracle's name before it starts
@@ -148,12 +153,13 @@ def compare(
 class _Entrant:
     """Somebody who takes part."""
 
+    label: str
     oracle: Oracle
     num_reads: int | None
     is_reference: bool = False
 
     def __str__(self) -> str:
-        return self.oracle.info.name + (" (reference)" if self.is_reference else "")
+        return self.label + (" (reference)" if self.is_reference else "")
 
     def run(self, problem: Qcbo, options: Mapping[str, Any], callback: Callback | None) -> Row:
         """Its results."""
@@ -183,7 +189,7 @@ class _Entrant:
 
     def _row(self, status: str, figures: Mapping[str, Any]) -> Row:
         row: Row = {
-            "oracle": self.oracle.info.name,
+            "oracle": self.label,
             "reference": self.is_reference,
             "status": str(status),
         }
@@ -204,26 +210,52 @@ def _entrants(
         raise InputError("name at least one oracle to compare.")
     everyone = [*oracles] if reference is None else [*oracles, reference]
     options = oracle_options or {}
-    names = [each for each in everyone if isinstance(each, str)]
     if not isinstance(options, Mapping):
         raise InputError(f"oracle_options are {{oracle: its options}}, not {options!r:.60}.")
-    for name in options:
-        if name not in names:
+    texts = [each for each in everyone if isinstance(each, str)]
+    names = {text: _starts_with(text) for text in texts}
+    for key in options:
+        if key not in {*names, *names.values()}:
+            inside = next((text for text in texts if is_chain(text) and str(key) in text), None)
             raise InputError(
-                f"there are options for {name!r}, which is not compared"
-                f"{did_you_mean(str(name), names)}"
+                f"there are options for {key!r}, which is not compared"
+                f"{did_you_mean(str(key), [*names, *names.values()])}"
+                + (f" Options of what is within {inside!r} are written there." if inside else "")
             )
-    entrants = []
+    made: list[tuple[Oracle, int | None, bool]] = []
     for index, each in enumerate(everyone):
-        own = options.get(each) if isinstance(each, str) else None
-        reads = num_reads
-        if isinstance(own, Mapping):
-            own = dict(own)
-            reads = own.pop("num_reads", num_reads)
+        own: dict[str, Any] = {}
+        for key in dict.fromkeys((names[each], each)) if isinstance(each, str) else ():
+            given = options.get(key, {})
+            if not isinstance(given, Mapping):
+                raise InputError(f"the options of {key!r} are a dict, not {given!r:.60}.")
+            own |= given
+        reads = own.pop("num_reads", num_reads)
         is_reference = index == len(oracles)
         oracle = (exact_oracle if is_reference else make_oracle)(each, own)
-        entrants.append(_Entrant(oracle, reads, is_reference))
-    return entrants
+        made.append((oracle, reads, is_reference))
+    labels = _labels(oracles, [oracle for oracle, _, is_reference in made if not is_reference])
+    labels += [oracle.info.name for oracle, _, is_reference in made if is_reference]
+    return [_Entrant(label, *each) for label, each in zip(labels, made, strict=True)]
+
+
+def _starts_with(text: str) -> str:
+    """The oracle at the start of the chain `text`."""
+    return parse_chain(text).links[0].name if is_chain(text) else text
+
+
+def _labels(asked: Sequence[str | Oracle], oracles: Sequence[Oracle]) -> list[str]:
+    """What tells the rows apart: see `Comparison.results`."""
+    names = [oracle.info.name for oracle in oracles]
+    labels = [
+        text if names.count(name) > 1 and isinstance(text, str) else name
+        for text, name in zip(asked, names, strict=True)
+    ]
+    for label in {label for label in labels if labels.count(label) > 1}:
+        same = [index for index, other in enumerate(labels) if other == label]
+        for number, index in enumerate(same[1:], start=2):
+            labels[index] = f"{label} ({number})"
+    return labels
 
 
 def _judged(problem: Qcbo, rows: list[Row], interrupted: bool) -> Comparison:

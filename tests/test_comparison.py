@@ -271,6 +271,71 @@ def test_num_reads_of_one_oracle():
     assert asked == {"one": 9, "two": 9}
 
 
+# --- chains ---------------------------------------------------------------------------------------
+
+
+def test_rows_are_told_apart(tmp_path):
+    cases = {
+        ("random", "exhaustive"): ["random", "exhaustive"],
+        ("random", "random|precision(bits=4)"): ["random", "random|precision(bits=4)"],
+        ("random", "random|budget(calls=3)"): ["random", "random|budget(calls=3)"],
+        ("random", "random"): ["random", "random (2)"],
+        (GOOD, GOOD, "random"): ["good", "good (2)", "random"],
+        ("random|retry", GOOD): ["random", "good"],
+    }
+    for oracles, labels in cases.items():
+        assert names(compare(*oracles)) == labels
+    same = compare("exhaustive", reference=f"exhaustive|cache({tmp_path / 'c.db'})")
+    assert names(same) == ["exhaustive", "exhaustive"]
+    assert [row["reference"] for row in same.results] == [True, False]
+    assert same.agree
+
+
+def test_options_reach_every_chain_of_an_oracle():
+    chain = "random|precision(bits=4)"
+    comparison = compare(
+        "sa", "sa|precision(bits=4)", chain,
+        oracle_options={"sa": {"num_sweeps": 7, "num_reads": 3}, chain: {"num_reads": 5}},
+    )  # fmt: skip
+    reads = {row["oracle"]: row["oracle_reads"] / row["oracle_calls"] for row in comparison.results}
+    assert reads == {"sa": 3, "sa|precision(bits=4)": 3, chain: 5}
+
+
+def test_options_of_one_chain_come_after_those_of_its_oracle():
+    chain = "sa|retry"
+    options = {"sa": {"num_reads": 3}, chain: {"num_reads": 5}}
+    comparison = compare("sa", chain, oracle_options=options)
+    assert [row["oracle_reads"] / row["oracle_calls"] for row in comparison.results] == [3, 5]
+
+
+@pytest.mark.parametrize(
+    ("oracles", "options", "expected"),
+    [
+        (["sa(num_sweeps=3)|retry"], {"sa": {"num_sweeps": 4}}, "'num_sweeps' of 'sa' is given tw"),
+        (["portfolio(sa, random)"], {"sa": {"x": 4}}, "Options of what is within 'portfolio"),
+        (["portfolio(sa, random)"], {"portfolio": {"x": 4}}, "are written there: portfolio"),
+        (["sa|"], {}, "a name is missing"),
+        (["sa|random"], {}, "only the start of a chain can be"),
+    ],
+)
+def test_bad_chains(oracles, options, expected):
+    with pytest.raises(qhal.InputError, match=expected):
+        qhal.compare(PROBLEM, oracles, oracle_options=options)
+
+
+def test_a_reference_through_composites(tmp_path):
+    file = tmp_path / "proof.jsonl"
+    first = compare("random", reference=f"exhaustive|budget(calls=1)|record({file})")
+    again = compare("random", reference=f"replay({file})")
+    assert first.results[0]["certified"]
+    keys = "objective status lower_bound certified".split()
+    assert all(first.results[0][key] == again.results[0][key] for key in keys)
+    spent = compare("random", reference="exhaustive|budget(calls=0)")
+    assert "the call was not made" in spent.results[0]["error"]
+    with pytest.raises(qhal.InputError, match="is not exact"):
+        compare("random", reference="exhaustive|precision(bits=8)")
+
+
 @pytest.mark.parametrize(
     ("oracles", "options", "expected"),
     [
@@ -287,7 +352,7 @@ def test_num_reads_of_one_oracle():
         (["random"], {"time_limit": 0}, "time_limit must be"),
         (["random"], {"num_reads": 0}, "num_reads must be"),
         (["random"], {"oracle_options": 3}, "oracle_options are"),
-        (["random"], {"oracle_options": {"random": 3}}, "an oracle's options are a dict"),
+        (["random"], {"oracle_options": {"random": 3}}, "the options of 'random' are a dict"),
         (["random"], {"oracle_options": {"randon": {}}}, "not compared; did you mean 'random'"),
         (["random"], {"oracle_options": {"x": 1}}, "there are options for 'x', which is not comp"),
         (["random"], {"oracle_options": {"random": {"x": 1}}}, "'random' has no option 'x'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,7 +13,7 @@ import click
 from qhal.cli.options import FilePath, IterationsOption, TimeLimitOption
 from qhal.cli.output import Output, as_options, command, describe_round, given, parse_settings
 from qhal.cli.tables import table
-from qhal.errors import InputError, did_you_mean
+from qhal.errors import InputError
 
 if TYPE_CHECKING:
     from qhal.comparison import Comparison
@@ -37,7 +38,7 @@ _COLUMNS = {
     multiple=True,
     required=True,
     metavar="NAME",
-    help="An oracle to compare; repeat it.",
+    help="An oracle to compare, or a chain; repeat it.",
 )
 @click.option("--reference", metavar="NAME", help="An exact oracle to measure gaps against.")
 @click.option(
@@ -45,7 +46,8 @@ _COLUMNS = {
     "settings",
     multiple=True,
     metavar="[NAME.]KEY=VALUE",
-    help="NAME.KEY=VALUE is an option of the oracle NAME alone, num_reads=N goes to all.",
+    help="NAME.KEY=VALUE is an option of the oracle NAME, also where a chain starts with it; "
+    "num_reads=N goes to all.",
 )
 @IterationsOption
 @TimeLimitOption
@@ -69,9 +71,9 @@ def compare(
     Examples:
       qhal compare problem.lp --oracle sa --oracle cim --reference cpsat
       qhal compare problem.lp --oracle sa --oracle cim --set num_reads=50 --set cim.num_steps=200
+      qhal compare problem.lp --oracle cim --oracle "cim|precision(bits=8)" --reference cpsat
     """
-    names = [*oracles, *given(reference=reference).values()]
-    num_reads, oracle_options = _settings(settings, names)
+    num_reads, oracle_options = _settings(settings, oracles[0])
 
     from qhal.comparison import compare as run
     from qhal.qcgd.loop import DEFAULT_ITERATIONS
@@ -98,24 +100,24 @@ def compare(
     return 0 if comparison.succeeded else 1
 
 
-def _settings(
-    settings: Sequence[str], names: Sequence[str]
-) -> tuple[Any, dict[str, dict[str, Any]]]:
-    """num_reads for all oracles, and the options of each of `names`."""
+def _settings(settings: Sequence[str], example: str) -> tuple[Any, dict[str, dict[str, Any]]]:
+    """num_reads for all oracles, and options by the oracle's name."""
     num_reads = None
     options: dict[str, dict[str, Any]] = {}
     for key, value in parse_settings(settings).items():
         name, _, option = key.rpartition(".")
+        if any(mark in key for mark in "|()"):
+            raise InputError(
+                f"--set {key}: options of one chain alone are written in it, as in "
+                "--oracle 'cim(num_steps=200)|precision(bits=8)'."
+            )
         if key == "num_reads":
             num_reads = value
         elif not name:
+            start = re.split(r"[|(]", example)[0].strip()
             raise InputError(
                 f"--set {key}={value} does not say for which oracle: write "
-                f"--set {names[0]}.{key}={value} (only num_reads goes to all)."
-            )
-        elif name not in names:
-            raise InputError(
-                f"--set {key} is for {name!r}, which is not compared{did_you_mean(name, names)}"
+                f"--set {start}.{key}={value} (only num_reads goes to all)."
             )
         else:
             options.setdefault(name, {})[option] = value

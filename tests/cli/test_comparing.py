@@ -102,6 +102,19 @@ def test_settings(qhal, problem, monkeypatch):
     assert seen["oracle_options"] == {"cim": {"num_steps": 7}, "sa": {"num_reads": 2}}
 
 
+def test_chains(qhal, problem, tmp_path):
+    oracles = ("--oracle", "sa", "--oracle", "sa|precision(bits=4)", "--oracle", "sa | retry")
+    reference = f"cpsat|cache({tmp_path / 'proofs.db'})"
+    result = qhal(
+        "compare", problem, *oracles, "--set", "sa.num_sweeps=20", "--reference", reference,
+        "--json", "--seed", 1,
+    )  # fmt: skip
+    assert result.exit_code == 0
+    rows = json.loads(result.stdout)["results"]
+    assert [row["oracle"] for row in rows] == ["cpsat", "sa", "sa|precision(bits=4)", "sa | retry"]
+    assert rows[0]["certified"]
+
+
 def test_rounds_are_shown_to_whoever_asks(qhal, problem):
     command = ("compare", problem, "--oracle", "random", "--oracle", "sa", "--iterations", 2)
     lines = [line.split(",")[0] for line in qhal(*command, "-v").stderr.splitlines()]
@@ -120,9 +133,13 @@ def test_rounds_are_shown_to_whoever_asks(qhal, problem):
             "--oracle random --set x=1",
             "--set x=1 does not say for which oracle: write --set random.",
         ),
-        ("--oracle random --set sa.x=1", "--set sa.x is for 'sa', which is not compared."),
+        ("--oracle random --set sa.x=1", "there are options for 'sa', which is not compared."),
         ("--oracle random --set rand.x=1", "not compared; did you mean 'random'?"),
         ("--oracle random --set random.x=1", "oracle 'random' has no option 'x'"),
+        ("--oracle random|retry --set x=1", "write --set random.x=1"),
+        ("--oracle sa|retry --set sa|retry.x=1", "options of one chain alone are written in it"),
+        ("--oracle sa|retry --set sa|retry(a=1).x=1", "options of one chain alone are written in"),
+        ("--oracle sa|retry --reference cpsat|precision", "'cpsat|precision' is not exact"),
         ("--oracle random --set num_reads=many", "num_reads must be a whole number"),
     ],
 )

@@ -6,10 +6,12 @@ start with ``!``, ``%`` or ``#``. Variables must be binary or bounded integers. 
 two different finite sides becomes the rows ``label_low`` and ``label_high``.
 
 Every quadratic entry listed, on the diagonal or off it, counts with one half and once: the entry
-``2 1 v`` is the term v/2 x_1 x_2. So do the files of the library, and then their published
-objective values come out; the paper's formula, x'Qx / 2 with the lower triangle of a symmetric Q
-listed, would make it v x_1 x_2. Source: F. Furini et al., QPLIB: a library of quadratic programming
-instances, Math. Program. Comput. 11 (2019), appendix B.
+``2 1 v`` is the term v/2 x_1 x_2. For the library's documentation (qplib.zib.de/doc.html) defines
+the objective as x'Qx / 2 + b'x + q with a Q that is lower triangular. Read as one triangle of a
+symmetric Q, products would count twice; the published solution point of QPLIB_3834 then has the
+value 6962.459179 (as other implementers report) and not the published 3760.715066. Source of the
+format: F. Furini et al., QPLIB: a library of quadratic programming instances, Math. Program.
+Comput. 11 (2019), appendix B.
 """
 
 from __future__ import annotations

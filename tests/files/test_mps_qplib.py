@@ -198,6 +198,21 @@ def test_a_cut_of_the_library_has_its_value(tmp_path):
     assert problem.objectives(states).min() == -4
 
 
+def test_each_reading_of_the_half_has_another_optimum(tmp_path):
+    """x'Qx / 2 with a lower triangular Q, as the library's documentation has it: optimum -6 at
+    (1, 1). With a symmetric Q it would be -5 at (0, 1), without the half -8 at (1, 0).
+    """
+    lines = ["half", "QBN", "minimize", "2", "2", "1 1 -6", "2 1 8", "-2", "1", "2 -5", "0", "1e20"]
+    path = tmp_path / "half.qplib"
+    path.write_text("\n".join([*lines, *["0", "0"] * 2, "0", "0", ""]))
+    problem = read_problem(path)
+    states = np.array(list(itertools.product((0, 1), repeat=2)))
+    values = problem.objectives(states)
+    assert dict(zip(map(tuple, states.tolist()), values, strict=True)) == {
+        (0, 0): 0, (0, 1): -5, (1, 0): -5, (1, 1): -6,
+    }  # fmt: skip
+
+
 def test_mixed_types_and_binary_ones_that_override_bounds(tmp_path):
     text = "mix\nLGL\nmaximize\n3\n1\n1\n0\n0\n3\n1 1 1\n1 2 1\n1 3 1\n1e20\n-1e20\n0\n4\n0\n"
     text += "-3\n0\n3\n0\n1\n1\n2 2\n" + "0\n0\n" * 3 + "0\n0\n"

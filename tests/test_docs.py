@@ -1,5 +1,6 @@
 """The documentation's Python runs as printed, page by page, and the site builds."""
 
+import importlib
 import importlib.util
 import logging
 import re
@@ -58,12 +59,49 @@ def test_every_oracle_and_composite_has_a_page():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     pages = module.pages()
+    guides = {path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md")}
+    made = {page.removesuffix(".md").removesuffix("/index") for page in pages}
+    assert not made & guides  # they would be one page of the site
     for kind in ("oracle", "composite"):
         for record in plugin_records(kind):
             page = pages[f"{kind}s/{record.name}.md"]
             assert page.startswith(f"# {record.name}\n")
             assert "## Options" in page
     assert "`oracle_reads`" in pages["results.md"]
+
+
+ROOMS = "qhal problems networks testing executors composites training files datasets qcgd".split()
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_public_name_is_in_the_reference(room):
+    """What a room lists in ``__all__`` has its entry, or the module that it comes from has."""
+    pages = "".join(path.read_text("utf-8") for path in (DOCS / "api").glob("*.md"))
+    entries, modules = [], set()
+    for name in re.findall(r"^::: (\S+)", pages, re.M):
+        try:
+            modules.add(importlib.import_module(name).__name__)
+        except ImportError:
+            module, _, attribute = name.rpartition(".")
+            entries.append(getattr(importlib.import_module(module), attribute))
+    module = importlib.import_module("qhal" if room == "qhal" else f"qhal.{room}")
+    public = {name: getattr(module, name) for name in module.__all__}
+    missing = {
+        name
+        for name, thing in public.items()
+        if not any(thing is entry for entry in entries)
+        and getattr(thing, "__module__", None) not in modules
+    }
+    # Marks and tables whose use the pages around them show.
+    assert missing <= {"__version__", "hookimpl", "CHECKS", "EXECUTOR_CHECKS", "Function"} | {
+        "check_num_workers"
+    }
+
+
+def test_every_page_is_in_the_navigation():
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8")
+    pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    assert not {page for page in pages if page not in navigation}
 
 
 @pytest.mark.slow

@@ -50,11 +50,12 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 def pages() -> dict[str, str]:
     """The content of each page by its path."""
     made = {"results.md": _results()}
-    for kind, title in (("oracle", "Oracles"), ("composite", "Composites")):
+    for kind, title in (("oracle", "Oracles"), ("composite", "Composites, one by one")):
         found = [each for each in describe_plugins(kind) if each.entry is not None]
         rows = [f"| [`{e.record.name}`]({e.record.name}.md) | {e.entry.summary} |" for e in found]
         table = "\n".join(["| name | what it is |", "|---|---|", *rows])
-        made[f"{kind}s/index.md"] = f"# {title}\n\n{_INTRODUCTIONS[kind]}\n\n{table}\n"
+        # Not index.md: composites/index.html is the guide, docs/composites.md.
+        made[f"{kind}s/list.md"] = f"# {title}\n\n{_INTRODUCTIONS[kind]}\n\n{table}\n"
         for each in found:
             made[f"{kind}s/{each.record.name}.md"] = _page(each.record, each.entry)
     return made

@@ -12,7 +12,7 @@ from qhal.problems.qcbo import Qcbo, Values
 from qhal.qcgd.certificate import exceeds, meets
 from qhal.qcgd.evidence import Certificate, by_oracle, claim
 from qhal.qcgd.interrupt import Interrupt
-from qhal.qcgd.loop import Limits
+from qhal.qcgd.limits import Limits
 from qhal.qcgd.verifier import Refused, verify
 from qhal.samples import Solution, Status, StopReason
 from qhal.tracing import span

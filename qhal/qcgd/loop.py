@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from qhal.errors import InputError, OracleError
-from qhal.oracle import Oracle, check_time_limit, checked_num_reads, checked_seed
-from qhal.problems.arrays import States, as_scalar, distinct_rows
+from qhal.oracle import Oracle, checked_num_reads, checked_seed
+from qhal.problems.arrays import States, distinct_rows
 from qhal.problems.encoding import encode
 from qhal.problems.fingerprint import fingerprint
 from qhal.problems.presolve import presolve
@@ -22,19 +22,20 @@ from qhal.problems.program import BinaryProgram
 from qhal.problems.qcbo import Qcbo
 from qhal.problems.qubo import Qubo
 from qhal.qcgd.caller import Caller
-from qhal.qcgd.certificate import exceeds, meets, proved_bound, proves_infeasible
 from qhal.qcgd.checkpoint import Checkpoint, Snapshot
-from qhal.qcgd.evidence import Certificate, Proof, by_contradiction, by_multipliers, claim
+from qhal.qcgd.evidence import Certificate
 from qhal.qcgd.harvest import Harvest, Observer
 from qhal.qcgd.interrupt import Interrupt
 from qhal.qcgd.lifting import Atoms, Lifting, dynamic_range_bits
+from qhal.qcgd.limits import DEFAULT_ITERATIONS, Limits
+from qhal.qcgd.proofs import Proofs
 from qhal.qcgd.reduction import RARE, STATES, Reduction, reduction
 from qhal.qcgd.rules import make_rule
-from qhal.qcgd.verifier import Refused, verify
-from qhal.samples import Samples, Solution, Status, StopReason
+from qhal.qcgd.verifier import Refused
+from qhal.samples import Solution, Status, StopReason
 from qhal.tracing import span
 
-DEFAULT_ITERATIONS = 50
+__all__ = ["DEFAULT_ITERATIONS", "Callback", "Limits", "Run", "RunState", "run"]
 _LOG = logging.getLogger("qhal.qcgd")
 
 
@@ -53,26 +54,6 @@ class RunState:
     oracle_calls: int
     oracle_time_s: float
     elapsed_s: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """When to stop; None means no limit."""
-
-    iterations: int = DEFAULT_ITERATIONS
-    time_limit: float | None = None
-    max_oracle_calls: int | None = None
-    target: float | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("iterations", "max_oracle_calls"):
-            value = getattr(self, name)
-            whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-            if value is not None and (not whole or value < 1):
-                raise InputError(f"{name} must be a whole number of at least 1, not {value!r}.")
-        check_time_limit(self.time_limit)
-        if self.target is not None:
-            as_scalar(self.target, "the target")
 
 
 Callback = Callable[[RunState], bool | None]
@@ -137,9 +118,7 @@ class Run:
         self.harvest = Harvest(self.lifting, polish, self._halted)
         reads = None if num_reads is None else checked_num_reads(num_reads)
         self.settings = {"method": method, "num_reads": reads, "polish": polish}
-        self.lower_bound: float | None = None
-        self.proof: Proof | None = None
-        self.infeasible = False
+        self.proofs = Proofs(self.presolved, self.lifting, oracle.info.name)
         self.caller = Caller(oracle, self.seed, self.deadline, self.interrupt)
         self.checkpoint: Checkpoint | None = None
         self.notes: dict[str, str] = {}
@@ -180,13 +159,9 @@ class Run:
 
     def _contradiction(self) -> StopReason | None:
         """Whether presolve or the encoding found a row that nothing can meet."""
-        row, reason = self.presolved.contradiction, self.presolved.reason
-        if row is None and self.program.contradiction is not None:
-            row = self.program.contradiction
-            reason = f"constraint {str(row)!r} cannot be met by any assignment."
+        row, reason = self.proofs.contradiction, self.proofs.reason
         if row is None or reason is None:
             return None
-        self.infeasible = True
         self.notes |= {"contradiction": str(row), "reason": reason}
         return StopReason.CONTRADICTION
 
@@ -227,8 +202,7 @@ class Run:
             asked, num_reads=self.num_reads, rounds_left=rounds_left, starts=starts
         )
         if part is None:
-            bound = proved_bound(self.lifting, qubo, self.rule.multipliers, samples)
-            self._raise_bound(bound, samples)
+            self.proofs.take(qubo, self.rule.multipliers, samples)
             return samples.states, dynamic_range_bits(asked)
         return part.whole(samples.states), dynamic_range_bits(asked)
 
@@ -257,7 +231,7 @@ class Run:
 
     def _restored_end(self) -> StopReason | None:
         """Whether the run had come to its end before it was kept."""
-        if self.infeasible or meets(self.problem, self.harvest.best.objective, self.lower_bound):
+        if self.proofs.complete(self.harvest.best.objective):
             return StopReason.PROVED
         if not self.lifting.num_multipliers:
             return StopReason.SINGLE_CALL
@@ -265,15 +239,14 @@ class Run:
 
     def _proof(self) -> StopReason | None:
         """Whether bound and value meet; with an exact oracle, also whether nothing is feasible."""
-        if meets(self.problem, self.harvest.best.objective, self.lower_bound):
+        if self.proofs.complete(self.harvest.best.objective):
             return StopReason.PROVED
         affordable = self.limits.max_oracle_calls != 1
         nothing = self.harvest.best.objective is None
         if nothing and affordable and self.oracle.info.exact and self.caller.calls == 1:
-            self.infeasible, samples, qubo, proof = proves_infeasible(self.lifting, self.caller.ask)
-            self.proof = proof if self.infeasible else self.proof
+            samples, qubo = self.proofs.try_infeasible(self.caller.ask)
             self.harvest.take(samples.states, qubo)
-            return StopReason.PROVED if self.infeasible else None
+            return StopReason.PROVED if self.proofs.infeasible else None
         return None
 
     def _exhausted(self) -> StopReason | None:
@@ -301,9 +274,6 @@ class Run:
             return
         facts = {
             "seed": self.seed,
-            "lower_bound": self.lower_bound,
-            "infeasible": self.infeasible,
-            "proof": None if self.proof is None else [self.proof.stated, self.proof.with_objective],
             "calls": self.caller.calls,
             "reads": self.caller.reads,
             "oracle_time_s": self.caller.time_s,
@@ -311,10 +281,10 @@ class Run:
             "history": [asdict(state) for state in self.history],
         }
         incumbents, arrays = self.harvest.state()
+        proved, proof = self.proofs.state()
         rule = {f"rule{name}": array for name, array in self.rule.state().items()}
         try:
-            proof = {} if self.proof is None else {"proof": self.proof.multipliers}
-            self.checkpoint.save(Snapshot(facts | incumbents, arrays | rule | proof))
+            self.checkpoint.save(Snapshot(facts | incumbents | proved, arrays | rule | proof))
         except OSError as error:
             self.notes["checkpoint"] = f"the checkpoint was not written: {error.strerror or error}."
 
@@ -329,21 +299,10 @@ class Run:
         self.caller = Caller(self.oracle, self.seed, self.deadline, self.interrupt)
         self.caller.calls, self.caller.reads = int(facts["calls"]), int(facts["reads"])
         self.caller.time_s = float(facts["oracle_time_s"])
-        bound = facts["lower_bound"]
-        self.lower_bound = None if bound is None else float(bound)
-        self.infeasible = bool(facts["infeasible"])
-        if facts["proof"] is not None:
-            stated, with_objective = facts["proof"]
-            multipliers = snapshot.arrays["proof"].astype(np.float64)
-            if multipliers.shape != (self.lifting.num_multipliers,):
-                raise ValueError("its proof does not fit")
-            self.proof = Proof(multipliers, float(stated), bool(with_objective))
         self.earlier_s = float(facts["elapsed_s"])
         self.history = [RunState(**state) for state in facts["history"]]
         self.harvest.restore(facts, snapshot.arrays)
-        best = self.harvest.best.objective
-        if best is not None and (self.infeasible or exceeds(self.lower_bound, best)):
-            raise ValueError("its proofs contradict its solution")
+        self.proofs.restore(facts, snapshot.arrays, self.harvest.best.objective)
         prefix = "rule"
         self.rule.restore(
             {
@@ -353,38 +312,13 @@ class Run:
             }
         )
 
-    def _raise_bound(self, bound: float | None, samples: Samples) -> None:
-        stated = samples.lower_bound
-        if bound is None or stated is None:
-            return
-        if self.lower_bound is None or bound > self.lower_bound:
-            self.lower_bound = bound
-            self.proof = Proof(self.rule.multipliers.copy(), stated, with_objective=True)
-
     def _confirmed(self) -> Certificate | None:
-        """The certificate of what is proved, once the independent verifier confirms it.
-
-        If it does not, nothing is claimed.
-        """
-        best, row = self.harvest.best, self.notes.get("contradiction")
-        if not self.infeasible and not meets(self.problem, best.objective, self.lower_bound):
-            return None
-        if row is not None:
-            evidence = by_contradiction(self.presolved, row)
-        elif self.proof is not None:
-            name = self.oracle.info.name
-            evidence = by_multipliers(self.presolved, self.lifting, self.proof, name)
-        else:
-            return None
-        what = "infeasible" if self.infeasible else "optimal"
-        bound = None if self.infeasible else self.lower_bound
-        certificate = claim(evidence, self.problem, what, best.values, best.objective, bound)
+        """The certificate of what is proved; nothing is claimed that the verifier refuses."""
         try:
-            verify(self.problem, certificate)
+            return self.proofs.confirmed(self.harvest.best)
         except Refused as refusal:
             self.notes["refused"] = f"the proof was not confirmed: {refusal}"
             return None
-        return certificate
 
     def _record(self, range_bits: float, lowest_energy: float, atoms: Atoms) -> RunState:
         rows = np.abs(atoms.residuals[:, : len(self.program.rhs)])
@@ -392,7 +326,7 @@ class Run:
             iteration=len(self.history) + 1,
             incumbent=self.harvest.best.objective,
             raw_incumbent=self.harvest.raw.objective,
-            lower_bound=self.lower_bound,
+            lower_bound=self.proofs.lower_bound,
             lowest_energy=lowest_energy,
             feasible_share=atoms.feasible_share,
             max_residual=float(rows.max(initial=0.0)),
@@ -409,7 +343,7 @@ class Run:
         best, nearest = self.harvest.best, self.harvest.nearest
         certificate = self._confirmed()
         certified = certificate is not None
-        if certified and self.infeasible:
+        if certified and self.proofs.infeasible:
             status = Status.INFEASIBLE
         elif best.objective is None:
             status = Status.NO_FEASIBLE_SOLUTION_FOUND
@@ -422,7 +356,7 @@ class Run:
             stop_reason=reason,
             objective=best.objective,
             raw_objective=self.harvest.raw.objective,
-            lower_bound=self.lower_bound,
+            lower_bound=self.proofs.lower_bound,
             certified=certified,
             certificate=certificate,
             max_violation=violation,

@@ -66,7 +66,6 @@ SECTIONS: dict[str, Section] = {
         methods=COMPARED,
         seeds=3,
         few=PUBLISHED,
-        few_seeds=1,
         sizes=MIDDLE,
         per_size=1,
     ),
@@ -76,7 +75,6 @@ SECTIONS: dict[str, Section] = {
         methods=COMPARED,
         seeds=3,
         few=PUBLISHED,
-        few_seeds=1,
         sizes=MIDDLE,
         per_size=1,
     ),
@@ -84,7 +82,7 @@ SECTIONS: dict[str, Section] = {
     **{f"flipped {p}": _noisy(f"cim|noisy(bit_errors={p})") for p in FLIPPED},
     **{f"sigma {s}": _noisy(sigma=s) for s in SIGMAS},
     "large": Section(
-        methods=("level", "penalty-sweep", "published 3"), seeds=2, sizes=LARGE, per_size=1
+        methods=("level", "penalty-sweep", "published 3"), seeds=3, sizes=LARGE, per_size=1
     ),
     "reference": Section(methods=("cpsat-reference",), seeds=1, sizes=SIZES),
 }

@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qhal
+from qhal.networks import encode_network, make_spec
 from qhal.oracle import Oracle, OracleInfo
 from qhal.problems import Qcbo, Qubo
 from qhal.problems.encoding import encode
 from qhal.qcgd.lifting import Lifting
 from qhal.qcgd.loop import Limits, run
 from qhal.qcgd.reduction import STATES, Reduction, reduction
+from qhal.registry import get_oracle, load
 
 ROW = Qcbo.from_arrays(linear=np.arange(40) % 7, A_eq=[np.ones(40)], b_eq=[10])
 
@@ -119,3 +121,18 @@ def test_a_run_on_a_machine_of_few_bits_resumes_bit_for_bit(tmp_path: Path) -> N
     assert part.assignment == whole.assignment
     for one, other in zip(part.history, whole.history, strict=True):
         assert all(one[key] == other[key] for key in one if key not in times)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_networks_are_met_by_the_oracle_itself(seed: int) -> None:
+    """Hundreds of forms: that completion finds feasible states is not enough."""
+    rng = np.random.default_rng(seed)
+    x = rng.integers(0, 2, (8, 5)).astype(float)
+    y = (x[:, :3].sum(axis=1) + 0.5 * rng.normal(size=8) > 1.5).astype(int)
+    y[:2] = 0, 1
+    spec = make_spec(x, load("activation", "hard-tanh"), load("loss", "hinge"), hidden=2)
+    problem = encode_network(spec, x, y).problem
+    solution = run(
+        problem, get_oracle("cim"), num_reads=20, seed=seed, limits=Limits(iterations=24)
+    )
+    assert solution.raw_objective is not None

@@ -11,7 +11,7 @@ from qhal.qcgd.lifting import Lifting
 from qhal.qcgd.loop import Limits, Run
 from qhal.qcgd.rules.frank_wolfe import FrankWolfe
 from qhal.qcgd.rules.fully_corrective import FullyCorrective
-from qhal.qcgd.rules.level import RAMP, Level
+from qhal.qcgd.rules.level import DECAY, GROWTH, RAMP, Level
 from qhal.registry import get_oracle
 from tests.problems.strategies import all_values
 
@@ -115,3 +115,31 @@ def test_a_poor_oracle_does_not_drive_the_multipliers_away() -> None:
         rule.update(lifting.atoms(states, 0.0), None)
         largest = max(largest, float(np.abs(rule.multipliers).max()))
     assert largest < 60 * RAMP**20
+
+
+def test_the_penalty_grows_while_infeasible_states_lie_below_the_best_value() -> None:
+    lifting = Lifting(encode(problem(1)))
+    states, atoms = all_atoms(lifting)
+    upper = float(atoms.objectives[atoms.feasible].max())
+    below = states[~atoms.feasible & (atoms.objectives < upper)][:3]
+    rule, signed = Level(lifting, exact=False), lifting.signed
+    for stalled in range(1, 8):
+        rule.multipliers = 1e-3 * signed  # so weak that all of them lie below
+        before = rule.multipliers
+        rule.update(lifting.atoms(below, 0.0), upper)
+        grown = rule.multipliers[signed] >= GROWTH * before[signed]
+        # The first round improves, then every second one is stalled; cuts only add.
+        assert grown.all() or stalled % 2
+        assert (rule.multipliers[signed] >= before[signed]).all()
+
+
+def test_a_penalty_that_suffices_stays_and_decays_only_if_feasible_states_are_found() -> None:
+    lifting = Lifting(encode(problem(1)))
+    states, atoms = all_atoms(lifting)
+    upper = float(atoms.objectives[atoms.feasible].min())
+    for share, factor in ((0.0, 1.0), (0.5, DECAY)):
+        rule = Level(lifting, exact=False)
+        rule.multipliers = 1e3 * lifting.signed
+        before = rule.multipliers
+        rule.update(lifting.atoms(states[~atoms.feasible][:5], share), upper)
+        assert rule.multipliers == pytest.approx(factor * before)

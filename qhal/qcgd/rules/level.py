@@ -16,8 +16,10 @@ from qhal.qcgd.rules.rule import Rule
 START = 3.0
 LEAST_START = 0.25
 DELTA = 0.3
-MAX_DELTA_GROWTH = 64.0
 DECAY = 0.97
+RELAXED = 0.7
+GROWTH = 1.5
+RARE, PLENTY = 0.05, 0.9
 THETA = 0.5
 MAX_CUTS = 500
 CUTS_A_ROUND = 10
@@ -31,7 +33,8 @@ class Level(Rule):
     """Multipliers as the projection of the last ones on the cuts' half-spaces.
 
     With an exact oracle every cut is lifted all the way and nothing decays, so the minimum energy
-    climbs to the optimum; with a heuristic one, half the way, and unneeded multipliers shrink.
+    climbs to the optimum; with a heuristic one, half the way, and unneeded multipliers shrink while
+    feasible samples are not rare.
     It starts from a penalty: each squared row, at its typical size, weighs three objective flips,
     and at one bit's coefficient at least a quarter, as long rows would begin far too weak.
     """
@@ -46,7 +49,7 @@ class Level(Rule):
         self._units = lifting.residual_units
         scales = np.minimum(lifting.residual_scales, START / LEAST_START * self._units)
         self.multipliers: FloatArray = START * lifting.signed / scales
-        self._theta, self._decay = (1.0, 1.0) if exact else (THETA, DECAY)
+        self._theta = 1.0 if exact else THETA
         self._exact = exact
         self._delta = DELTA
         self._round = 0
@@ -64,8 +67,11 @@ class Level(Rule):
         if upper is not None:
             self._best_upper = min(self._best_upper, upper)
         start, share = self.multipliers, atoms.feasible_share
-        if not self._exact and upper is not None and (self._stalled >= 2 or share > 0.9):
-            start = self._adapt(share)
+        lowest = float(energies[~atoms.feasible].min(initial=np.inf))
+        if not self._exact and upper is not None and (self._stalled >= 2 or share > PLENTY):
+            start = self._adapt(share, lowest < level + self._delta)
+        if not self._exact and share >= RARE:
+            start = DECAY * start
         self._add_cuts(atoms, energies, level + self._delta)
         self.multipliers = self._project(start, level + self._delta)
 
@@ -87,16 +93,20 @@ class Level(Rule):
         lowest = float(cuts.min() if len(cuts) else energies.min())
         return lowest + flips * RAMP ** min(self._round, 20)
 
-    def _adapt(self, feasible_share: float) -> FloatArray:
-        """Raise the level if feasible states are rare, else relax the multipliers."""
+    def _adapt(self, feasible_share: float, too_weak: bool) -> FloatArray:
+        """Stronger multipliers if feasible states are rare, else weaker ones.
+
+        `too_weak` says whether infeasible states lie below the level. Then lambda and nu grow all
+        together: cuts alone lift what was seen by moving mu as well, which lowers states on the
+        other side of the row that nobody has seen, and with hundreds of rows there is no end to it.
+        """
         self._stalled = 0
-        if feasible_share < 0.05:
-            self._delta = min(2.0 * self._delta, MAX_DELTA_GROWTH * DELTA)
-            return self.multipliers
+        if feasible_share < RARE:
+            return self.multipliers * np.where(self._signed & too_weak, GROWTH, 1.0)
         self._delta /= 2.0
         # What an earlier, weaker penalty let through would undo the relaxation.
         self._objectives, self._residuals = self._objectives[:0], self._residuals[:0]
-        return 0.7 * self.multipliers
+        return RELAXED * self.multipliers
 
     def _add_cuts(self, atoms: Atoms, energies: FloatArray, level: float) -> None:
         wanted = np.flatnonzero(~atoms.feasible & (energies < level))
@@ -107,14 +117,14 @@ class Level(Rule):
         self._residuals = np.vstack([self._residuals, atoms.residuals[lowest]])[-MAX_CUTS:]
 
     def _project(self, start: FloatArray, level: float) -> FloatArray:
-        """argmin |y - decay start|^2 / 2 with every cut lifted and lambda, nu >= 0."""
+        """argmin |y - start|^2 / 2 with every cut lifted and lambda, nu >= 0."""
         if not len(self._objectives):
-            return self._decay * start
+            return start
         present = self._objectives + self._residuals @ self.multipliers
         goals = np.where(present < level, present + self._theta * (level - present), level)
         sides = goals - self._objectives
         scaled = self._residuals / self._units
-        moved = project(self._decay * start * self._units, scaled, sides, self._signed)
+        moved = project(start * self._units, scaled, sides, self._signed)
         return moved / self._units
 
 

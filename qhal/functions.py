@@ -31,8 +31,10 @@ class Activation:
     breakpoints : tuple of float
         Where f jumps, or f' or f'' does: natural knots.
     odd : bool
-        Whether f(-z) = -f(z), except where f jumps; then +-1 output weights can be absorbed into
-        the hidden layer.
+        Whether f is odd about `centre`, f(-z) - centre = centre - f(z), except where f jumps; then
+        +-1 output weights can be absorbed into the hidden layer.
+    centre : float
+        The value that an odd f takes at 0 (at a jump there: the mean of both sides).
     monotone : bool
         Whether f never falls.
     jumps : bool
@@ -47,6 +49,7 @@ class Activation:
     curvature: float | None = None
     breakpoints: tuple[float, ...] = ()
     odd: bool = False
+    centre: float = 0.0
     monotone: bool = False
     jumps: bool = False
     interval: tuple[float, float] = (-3.0, 3.0)

@@ -75,11 +75,15 @@ SECTIONS: dict[str, list[tuple[str, Options]]] = {
         for count in (2, 3, 4, 8)
     ]
     + [("tanh, order 1, 4, adaptive", {"activation": "tanh", "spline_knots": "adaptive"})],
-    "samples": [(str(count), {"samples": count}) for count in (6, 10, 20, 40, 80, 160, 400)],
+    "samples": [
+        (str(count), {"samples": count}) for count in (2, 3, 4, 6, 10, 20, 40, 80, 160, 400)
+    ],
     "activations": [
         (name, {"activation": name})
-        for name in "sign step relu hard-tanh tanh sigmoid identity".split()
-    ],
+        for name in "sign step hard-tanh tanh sigmoid identity sin".split()
+        + "relu leaky-relu softplus silu gelu".split()
+    ]
+    + [("softplus, double precision", {"activation": "softplus", "machine": {}})],
     "losses": [
         (name, {"loss": name})
         for name in "hinge squared squared-hinge logistic absolute huber".split()
@@ -117,7 +121,7 @@ def main(seeds: int, rounds: int, only: tuple[str, ...]) -> None:
         table = Table(section, *HEADINGS, box=MARKDOWN)
         machine = {"profile": "qboson-550"} if section == "550 spins" else EIGHT_BITS
         for label, options in SECTIONS[section]:
-            runs = [_run(seed, rounds, machine, dict(options)) for seed in range(seeds)]
+            runs = [_run(seed, rounds, {"machine": machine} | options) for seed in range(seeds)]
             table.add_row(label, *_cells(runs))
         Console(width=140).print(table)
 
@@ -138,8 +142,9 @@ def _cells(runs: list[Figures]) -> list[str]:
     ]
 
 
-def _run(seed: int, rounds: int, machine: Options, options: Options) -> Figures:
-    start, layout = process_time(), options.pop("layout", None)
+def _run(seed: int, rounds: int, options: Options) -> Figures:
+    start = process_time()
+    layout, machine = options.pop("layout", None), options.pop("machine")
     plan = plan_training(seed=seed, **options)
     data, chosen = plan.dataset, plan.chosen
     visited = visit(

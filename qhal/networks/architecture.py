@@ -48,9 +48,9 @@ def make_spec(
     the powers of two nearest to the root mean square of z over random weights, so that
     pre-activations are of order one and pieces have few bits, over `gain` in hidden layers; biases
     reach about 2.5 of it. The
-    last layer has biases if it is the only one, or if there are several outputs, or for a
-    regression. Output weights of one bit are absorbed where the last activation is odd and there
-    is one output.
+    last layer has biases, except for one output, no regression, of an activation that is odd about
+    0. Output weights of one bit are absorbed where the last activation is odd and there is one
+    output; what the activation is odd about is taken off by a fixed bias.
     """
     pieces = spline or SplineSpec()
     sizes = _sizes(hidden)
@@ -100,10 +100,12 @@ def _last_layer(
         spread = max(1.0, rms * math.sqrt(fan_in) * layer.weights.rms)
         unit = 2 ** round(math.log2(spread))
         return _with_bias_step(replace(layer, bias_bits=bias_bits), unit), unit
-    if bits == 1 and outputs == 1 and activations[-1].odd and not regression:
-        layer = replace(layer, fixed=True)
+    function, alone = activations[-1], outputs == 1 and not regression
+    if alone and function.odd and bits == 1:
+        layer = replace(layer, fixed=True, fixed_bias=-round(function.centre * scale * fan_in))
     unit = scale * max(1, round(math.sqrt(fan_in) / 2 * layer.weights.rms))
-    if outputs > 1 or regression:
+    centred = function.odd and function.centre == 0
+    if not layer.fixed and not (alone and centred):
         layer = _with_bias_step(replace(layer, bias_bits=bias_bits), unit)
     return layer, unit
 

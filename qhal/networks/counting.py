@@ -73,7 +73,8 @@ def count_spins(
 def _sum_range(layer: LayerSpec, values: list[_Value]) -> tuple[int, int, int]:
     """Low, high and step of w'a + bias over all weights, biases and values."""
     levels = layer.weights.levels.tolist()
-    low, high, steps = -layer.max_bias, layer.max_bias, [layer.biases.step]
+    biases = layer.biases.levels.tolist()
+    low, high, steps = biases[0], biases[-1], [layer.biases.step]
     for value in values:
         ends = [w * a for w in (levels[0], levels[-1]) for a in (value.low, value.high)]
         low, high = low + min(ends), high + max(ends)

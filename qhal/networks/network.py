@@ -28,7 +28,8 @@ from qhal.networks.spec import (
 )
 from qhal.problems.arrays import FloatArray
 
-FORMAT = "qhal-network-2"
+FORMAT = "qhal-network-3"
+_READABLE = ("qhal-network-2", FORMAT)  # 2: without fixed biases
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +144,7 @@ class Network:
         arrays = read_npz(Path(path))
         try:
             header = json.loads(bytes(arrays.pop("header")).decode())
-            if header["format"] != FORMAT:
+            if header["format"] not in _READABLE:
                 raise ValueError(f"its format is {header['format']!r}")
             layers = tuple(LayerSpec(**layer) for layer in header["layers"])
             hidden = tuple(
@@ -188,5 +189,6 @@ class Network:
         for layer, weights, biases in zip(self.spec.layers, self.weights, self.biases, strict=True):
             if weights.shape != (layer.outputs, layer.inputs) or biases.shape != (layer.outputs,):
                 raise ValueError("the weights do not fit the layers")
-            if np.abs(weights).max() > layer.max_weight or np.abs(biases).max() > layer.max_bias:
+            levels = (layer.weights.levels, layer.biases.levels)
+            if not (np.isin(weights, levels[0]).all() and np.isin(biases, levels[1]).all()):
                 raise ValueError("a weight is outside its levels")

@@ -92,7 +92,7 @@ class LayerSpec:
 
     A weight of k bits is one of the odd numbers -(2^k - 1) .. 2^k - 1, so one bit is a sign;
     `weight_bits="ternary"` means -1, 0 or +1. A bias is an odd number of `bias_bits` bits times
-    `bias_step`. `fixed` means that all weights are +1 and there is no bias: no parameters.
+    `bias_step`. `fixed` means that all weights are +1 and all biases `fixed_bias`: no parameters.
     """
 
     inputs: int
@@ -101,12 +101,14 @@ class LayerSpec:
     bias_bits: int
     bias_step: int = 1
     fixed: bool = False
+    fixed_bias: int = 0
 
     def __post_init__(self) -> None:
         check_count(self.inputs, "inputs", 1)
         check_count(self.outputs, "outputs", 1)
         check_count(self.bias_step, "bias_step", 1)
         check_count(self.bias_bits, "bias_bits", 0, MAX_BITS)
+        check_count(self.fixed_bias, "fixed_bias", -(2**62))
         if self.weight_bits != "ternary":
             check_count(self.weight_bits, "weight_bits (if not 'ternary')", 1, MAX_BITS)
 
@@ -118,7 +120,7 @@ class LayerSpec:
     @property
     def biases(self) -> Code:
         """How one bias is coded."""
-        return Code((), 0) if self.fixed else Code.odd(self.bias_bits, self.bias_step)
+        return Code((), self.fixed_bias) if self.fixed else Code.odd(self.bias_bits, self.bias_step)
 
     @property
     def num_bits(self) -> int:
@@ -144,7 +146,7 @@ class LayerSpec:
     @property
     def max_bias(self) -> int:
         """The largest |bias|, in units of the pre-activation."""
-        return self.biases.largest
+        return abs(self.fixed_bias) if self.fixed else self.biases.largest
 
 
 @dataclass(frozen=True)

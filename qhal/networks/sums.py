@@ -54,8 +54,8 @@ def _range(values: Forms, layer: LayerSpec) -> tuple[FloatArray, FloatArray, Int
     code, bias, shape = layer.weights, layer.biases, (-1, layer.inputs)
     extremes = (code.levels[0], code.levels[-1])
     ends = np.stack([weight * end for weight in extremes for end in (values.low, values.high)])
-    low = ends.min(axis=0).reshape(shape).sum(axis=1) - bias.largest
-    high = ends.max(axis=0).reshape(shape).sum(axis=1) + bias.largest
+    low = ends.min(axis=0).reshape(shape).sum(axis=1) + bias.levels[0]
+    high = ends.max(axis=0).reshape(shape).sum(axis=1) + bias.levels[-1]
     # With a = lo + g t and w = base + p s, w a = base lo + base g t + p lo s + p g s t.
     first = np.rint(values.low).astype(np.int64)
     moves = np.stack([code.base * values.step, code.step * first, code.step * values.step])

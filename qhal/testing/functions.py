@@ -211,16 +211,17 @@ def curvature_holds(probe: Probe) -> str:
 
 
 def oddness_holds(probe: Probe) -> str:
-    """f(-z) = -f(z), except where f jumps."""
+    """f is odd about its centre, except where it jumps."""
     function, points = probe.function, probe.points
     if not (isinstance(function, Activation) and function.odd):
         raise CheckSkipped("It does not claim to be odd.")
     if function.jumps:
         points = points[~np.isin(np.abs(points), np.abs(function.breakpoints))]
-    values = function(points)
-    off = np.abs(function(-points) + values) > 1e-12 * (1.0 + np.abs(values))
-    expect(not off.any(), f"f(-z) is not -f(z) at z = {_nearest_zero(points[off])}.")
-    return "f(-z) = -f(z)."
+    values, centre = function(points), function.centre
+    off = np.abs(function(-points) + values - 2 * centre) > 1e-12 * (1.0 + np.abs(values))
+    law = f"{2 * centre:g} - f(z)" if centre else "-f(z)"
+    expect(not off.any(), f"f(-z) is not {law} at z = {_nearest_zero(points[off])}.")
+    return f"f(-z) = {law}."
 
 
 def monotony_holds(probe: Probe) -> str:

@@ -91,6 +91,8 @@ Step = Offer(
     lipschitz=0.0,
     curvature=0.0,
     breakpoints=(0.0,),
+    odd=True,
+    centre=0.5,
     jumps=True,
     interval=(-1.0, 1.0),
 )
@@ -144,6 +146,8 @@ Sigmoid = Offer(
     monotone=True,
     lipschitz=0.25,
     curvature=1.0 / (6.0 * math.sqrt(3.0)),
+    odd=True,
+    centre=0.5,
     interval=(-6.0, 6.0),
 )
 

@@ -31,7 +31,7 @@ KNOWN = {
     "identity": {-2.5: -2.5, 0.0: 0.0, INF: INF},
     "sin": {0.0: 0.0, math.pi / 6: 0.5, -math.pi / 2: -1.0, math.pi: 0.0},
 }
-ODD = {"sign", "hard-tanh", "tanh", "identity", "sin"}
+ODD = {"sign", "hard-tanh", "tanh", "identity", "sin", "step", "sigmoid"}  # the last two about 1/2
 NAMES = sorted(KNOWN)
 
 
@@ -70,7 +70,12 @@ def test_monotony_is_stated_where_it_holds(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_oddness_is_stated_where_it_holds(name):
-    assert load("activation", name).odd == (name in ODD)
+    activation = load("activation", name)
+    assert activation.odd == (name in ODD)
+    z = np.linspace(0.01, 9.0, 500)
+    mean = (activation(z) + activation(-z)) / 2
+    assert (np.ptp(mean) < 1e-12) == activation.odd
+    assert not activation.odd or mean[0] == pytest.approx(activation.centre, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", NAMES)

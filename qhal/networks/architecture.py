@@ -47,10 +47,9 @@ def make_spec(
     them or one for each, `weight_bits` one for all layers of weights or one for each. Units are
     the powers of two nearest to the root mean square of z over random weights, so that
     pre-activations are of order one and pieces have few bits, over `gain` in hidden layers; biases
-    reach about 2.5 of it. The
-    last layer has biases, except for one output, no regression, of an activation that is odd about
-    0. Output weights of one bit are absorbed where the last activation is odd and there is one
-    output; what the activation is odd about is taken off by a fixed bias.
+    reach about 2.5 of it. The last layer has biases, except for one output, no regression, after an
+    activation that is odd about 0. With one output, weights of one bit are absorbed where the last
+    activation is odd; a fixed bias takes off what it is odd about.
     """
     pieces = spline or SplineSpec()
     sizes = _sizes(hidden)

@@ -116,7 +116,10 @@ def _settings(result: TrainingResult, record: Mapping[str, Any]) -> dict[str, An
         "weight bits": ", ".join(
             "absorbed" if layer.fixed else str(layer.weight_bits) for layer in spec.layers
         ),
-        "bias bits": ", ".join(str(layer.bias_bits) for layer in spec.layers),
+        "bias bits": ", ".join(
+            f"fixed at {layer.fixed_bias}" if layer.fixed_bias else str(layer.bias_bits)
+            for layer in spec.layers
+        ),
         "input bits": spec.grid.bits,
         "activations": ", ".join(hidden.activation.name for hidden in spec.hidden) or "none",
         "loss": spec.loss.name,

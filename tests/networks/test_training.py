@@ -63,6 +63,7 @@ def test_the_reported_accuracy_is_that_of_the_model(result, tmp_path) -> None:
     [
         ({"hidden": 2}, ["2 units of 3 inputs", "Loss: hinge", "left against right", "absorbed"]),
         ({"hidden": (2, 2), "activation": ("tanh", "relu")}, ["Layer 2: relu", "Layer 3"]),
+        ({"activation": "step"}, ["absorbed", "fixed at -"]),
         ({"hidden": 0, "loss": "squared"}, ["no spline", "Layer 1, bias"]),
         ({"classes": "all", "data": "digits", "hidden": 0, "samples": 10}, ["(class 9)"]),
     ],

@@ -7,6 +7,7 @@ import inspect
 import json
 import logging
 import math
+import shlex
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -250,7 +251,7 @@ class Oracle(ABC):
                 raise InputError(f"oracle {name!r} must answer with a non-empty 2-D array.")
         except InputError as error:
             raise AnswerError(
-                f"{error} Its plugin is broken: qhal check {name} tells more."
+                f"{error} Its plugin is broken: qhal check {shlex.quote(name)} tells more."
             ) from None
         try:
             return checked, dict(json.loads(json.dumps(dict(info), allow_nan=False)))
@@ -370,7 +371,9 @@ def _check_options(name: str, factory: Any, options: Mapping[str, Any]) -> None:
     for option in options:
         if option not in parameters:
             known = ", ".join(parameters) or "none"
-            near = did_you_mean(option, [*parameters, *_PARAMETERS])
+            near = (
+                "." if option in _PARAMETERS else did_you_mean(option, [*parameters, *_PARAMETERS])
+            )
             raise InputError(
                 f"oracle {name!r} has no option {option!r}{near} Its options: {known}; "
                 f"{', '.join(_PARAMETERS[:-1])} and {_PARAMETERS[-1]} are parameters of "

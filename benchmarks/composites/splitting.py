@@ -3,7 +3,7 @@
 Each instance goes to the same oracle three ways: in double precision, rounded to 8 bits, and split
 over copies of its spins so that 8 bits hold it. All get the same reads. The truth is brute force.
 
-    python benchmarks/composites/splitting.py [--instances 20] [--family heavy] [--out results.json]
+    python benchmarks/composites/splitting.py [--instances 20] [--family tree] [--bits 12]
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
 import qhal
 
-SPINS, READS, BITS = 16, 20, (12, 14, 16)
+Family: TypeAlias = Callable[[np.random.Generator, int], qhal.Ising]
+
+SPINS, READS, BITS = 16, 100, (12, 14, 16)
 ORACLES = ("sa", "cim")
 WAYS = {
     "double": "",
@@ -28,12 +31,19 @@ WAYS = {
 }
 
 
-def heavy(rng: np.random.Generator, bits: int) -> qhal.Ising:
-    """A dense glass of couplings and fields from -9 to 9, and one coupling of full size."""
-    couplings = np.triu(rng.integers(-9, 10, (SPINS, SPINS)), 1).astype(float)
-    i, j = np.sort(rng.choice(SPINS, 2, replace=False))
-    couplings[i, j] = rng.choice([-1, 1]) * (2 ** (bits - 1) - 1)
-    return qhal.Ising(couplings, rng.integers(-9, 10, SPINS))
+def glass(*heavy: tuple[int, int]) -> Family:
+    """A dense glass of couplings and fields from -9 to 9, but for couplings of full size along the
+    edges `heavy`, which lie somewhere in it."""
+
+    def instance(rng: np.random.Generator, bits: int) -> qhal.Ising:
+        couplings = np.triu(rng.integers(-9, 10, (SPINS, SPINS)), 1).astype(float)
+        places = rng.permutation(SPINS)
+        for edge in heavy:
+            i, j = np.sort(places[list(edge)])
+            couplings[i, j] = rng.choice([-1, 1]) * (2 ** (bits - 1) - 1)
+        return qhal.Ising(couplings, rng.integers(-9, 10, SPINS))
+
+    return instance
 
 
 def logarithmic(rng: np.random.Generator, bits: int) -> qhal.Ising:
@@ -52,8 +62,12 @@ def cardinality(rng: np.random.Generator, bits: int) -> qhal.Ising:
     return qhal.Ising(penalty, rng.integers(-9, 10, SPINS))
 
 
-FAMILIES: dict[str, Callable[[np.random.Generator, int], qhal.Ising]] = {
-    "heavy": heavy,
+FAMILIES: dict[str, Family] = {
+    "heavy": glass((0, 1)),
+    "chain": glass((0, 1), (1, 2), (2, 3)),
+    "pairs": glass(*((i, i + 1) for i in range(0, 8, 2))),
+    "tree": glass(*(((i - 1) // 2, i) for i in range(1, 8))),
+    "matching": glass(*((i, i + 1) for i in range(0, SPINS, 2))),
     "logarithmic": logarithmic,
     "cardinality": cardinality,
 }
@@ -94,13 +108,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--instances", type=int, default=20)
     parser.add_argument("--family", action="append", choices=FAMILIES)
+    parser.add_argument("--bits", action="append", type=int, choices=BITS)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     rows = []
     print("| family | bits | oracle | way | optimum | spins (most) | s a call |")
     print("|---|---|---|---|---|---|---|")
     for family in arguments.family or FAMILIES:
-        for bits in BITS:
+        for bits in arguments.bits or BITS:
             for oracle in ORACLES:
                 for row in measure(family, bits, oracle, arguments.instances):
                     rows.append(row)

@@ -62,7 +62,9 @@ class Cache(Composite):
                     "CREATE TABLE IF NOT EXISTS answers (question TEXT PRIMARY KEY, line BLOB)"
                 )
         except sqlite3.Error as error:
-            raise InputError(f"cannot use {self._path} as a cache: {error}.") from None
+            raise InputError(
+                f"cannot use {self._path} as a cache: {error}. Name another file."
+            ) from None
 
     def _sample(
         self,

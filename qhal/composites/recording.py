@@ -188,7 +188,10 @@ class Replay(Oracle):
         except OSError as error:
             raise InputError(f"cannot read {self._path}: {error.strerror or error}.") from None
         if header is None:
-            raise InputError(f"{self._path} is not a recording of qhal, or its start is damaged.")
+            raise InputError(
+                f"{self._path} is not a recording of qhal, or its start is damaged: make one with "
+                "'...|record(file)'."
+            )
         return header
 
     def _sample(

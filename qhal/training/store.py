@@ -99,7 +99,7 @@ def _opened(part: npt.NDArray[Any] | Path) -> npt.NDArray[Any]:
 def _open(path: Path) -> npt.NDArray[Any]:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # noqa: BLE001 (numpy lets through what its parser of headers raises)
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read the samples in {path}: {reason}.") from None
+        raise InputError(f"cannot read the samples in {path}: {reason!s:.100}.") from None
     return np.asarray(array) if not isinstance(array, np.memmap) else array

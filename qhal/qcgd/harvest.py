@@ -73,6 +73,14 @@ class Harvest:
         """The program that the samples are states of."""
         return self.lifting.program
 
+    @property
+    def nearest_state(self) -> npt.NDArray[np.int8] | None:
+        """The bits (N,) of the least violated sample, None before the first."""
+        if self.nearest is None:
+            return None
+        state: npt.NDArray[np.int8] = self.program.complete(self.nearest[1][np.newaxis, :])[0]
+        return state
+
     @span("harvest")
     def take(self, states: States, qubo: Qubo, observer: Observer | None = None) -> Atoms:
         """Keep what is best in `states` (num_reads, N) of `qubo` and return their atoms.

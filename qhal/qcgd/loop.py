@@ -219,8 +219,8 @@ class Run:
         rare = rare and self.history[-1].feasible_share < RARE
         if info.coefficient_bits is None and not rare:
             return None
-        best = self.harvest.starts.best(STATES)
-        return reduction(self.program, best, self.caller.calls, self.seed, rare)
+        best, nearest = self.harvest.starts.best(STATES), self.harvest.nearest_state
+        return reduction(self.program, best, nearest, self.caller.calls, self.seed, rare)
 
     def _starts(self, qubo: Qubo) -> States | None:
         """Initial states for the share of the reads that the rule wants warm."""

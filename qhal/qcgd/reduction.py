@@ -13,6 +13,9 @@ turns:
   half of its free bits: then its fields vanish. Where rows are many, hardly any exchange of bits
   drawn like this is feasible; there this turn is about the whole problem, or, if feasible samples
   are rare, about what the best two states do not agree on.
+
+Until something is feasible, every second call is about such a neighbourhood of the state that comes
+nearest.
 """
 
 from __future__ import annotations
@@ -33,13 +36,14 @@ RARE = 0.05
 _LEAST = 4
 
 Indices = npt.NDArray[np.intp]
+State = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True, eq=False)
 class Reduction:
     """Bits `free` (in ascending order) of a problem whose others are those of `state` (N,)."""
 
-    state: npt.NDArray[np.int8]
+    state: State
     free: Indices
 
     def part(self, qubo: Qubo) -> Qubo:
@@ -62,30 +66,46 @@ class Reduction:
 
 
 def reduction(
-    program: BinaryProgram, best: States, turn: int, seed: int, rare: bool = False
+    program: BinaryProgram,
+    best: States,
+    nearest: State | None,
+    turn: int,
+    seed: int,
+    rare: bool = False,
 ) -> Reduction | None:
     """Which bits the call number `turn` is about; None for all of them.
 
-    `best` are feasible states (k, N), with fewer than `STATES` of them nothing is held; `rare` says
-    whether hardly any sample is feasible.
+    `best` are feasible states (k, N), and `nearest` (N,) is the least violated one; with fewer than
+    `STATES` feasible ones, but not none, nothing is held. `rare` says whether hardly any sample is
+    feasible.
     """
+    rng = np.random.default_rng([seed, turn])
+    if not len(best):
+        return None if turn % 2 or nearest is None else _neighbourhood(program, nearest, rng)
     if len(best) < STATES:
         return None
-    rng = np.random.default_rng([seed, turn])
-    state = best[0] if turn % 2 else best[rng.integers(len(best))]
+    if turn % 2:
+        return _about(best[0], _disputed(best))
+    around = _neighbourhood(program, best[rng.integers(len(best))], rng)
+    if around is None and rare:
+        return _about(best[0], _disputed(best[:2]))
+    return around
+
+
+def _neighbourhood(
+    program: BinaryProgram, state: State, rng: np.random.Generator
+) -> Reduction | None:
+    """As many ones as zeros of `state` (N,), drawn by `rng`; None if rows are many."""
     ones, zeros = (np.flatnonzero(state[: program.num_primary] == bit) for bit in (1, 0))
     fewer, more = sorted((ones, zeros), key=len)
-    if turn % 2:
-        free = _disputed(best)
-    elif len(program.rhs) + len(program.forms) < len(fewer):
-        drawn = rng.permutation(more)[: max(len(fewer), _LEAST)]
-        others = np.arange(program.num_primary, len(state))  # helper and slack bits
-        free = np.sort(np.concatenate([fewer, drawn, others]))
-    elif rare:
-        state = best[0]
-        free = _disputed(best[:2])
-    else:
+    if len(program.rhs) + len(program.forms) >= len(fewer):
         return None
+    drawn = rng.permutation(more)[: max(len(fewer), _LEAST)]
+    others = np.arange(program.num_primary, len(state))  # helper and slack bits
+    return _about(state, np.sort(np.concatenate([fewer, drawn, others])))
+
+
+def _about(state: State, free: Indices) -> Reduction | None:
     return Reduction(state, free) if 1 < len(free) < len(state) else None
 
 

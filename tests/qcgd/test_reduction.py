@@ -47,13 +47,13 @@ def cardinality_states(count: int) -> np.ndarray:
 
 def test_turns_hold_what_agrees_and_balance_ones_and_zeros() -> None:
     program, best = encode(ROW), cardinality_states(STATES)
-    agreeing = reduction(program, best, 1, 0)
+    agreeing = reduction(program, best, None, 1, 0)
     assert (agreeing.free == np.flatnonzero((best != best[0]).any(axis=0))).all()
-    balanced = reduction(program, best, 2, 0)
+    balanced = reduction(program, best, None, 2, 0)
     assert balanced.state[balanced.free].sum() == 10
     assert len(balanced.free) == 20
-    assert (balanced.free == reduction(program, best, 2, 0).free).all()
-    assert (balanced.free != reduction(program, best, 4, 0).free).any()
+    assert (balanced.free == reduction(program, best, None, 2, 0).free).all()
+    assert (balanced.free != reduction(program, best, None, 4, 0).free).any()
 
 
 def test_many_rows_leave_the_second_turn_whole() -> None:
@@ -61,20 +61,20 @@ def test_many_rows_leave_the_second_turn_whole() -> None:
     program = encode(Qcbo.from_arrays(linear=np.arange(16), A_eq=rows, b_eq=np.ones(8)))
     rng = np.random.default_rng(2)
     best = np.array([np.eye(4)[rng.permutation(4)].ravel() for _ in range(STATES)]).astype(np.int8)
-    assert reduction(program, best, 2, 0) is None
-    assert reduction(program, best, 3, 0) is not None
+    assert reduction(program, best, None, 2, 0) is None
+    assert reduction(program, best, None, 3, 0) is not None
 
 
 def test_few_states_or_states_all_alike_hold_nothing() -> None:
     program, best = encode(ROW), cardinality_states(STATES)
-    assert reduction(program, best[:-1], 1, 0) is None
-    assert reduction(program, np.repeat(best[:1], STATES, axis=0), 1, 0) is None
+    assert reduction(program, best[:-1], None, 1, 0) is None
+    assert reduction(program, np.repeat(best[:1], STATES, axis=0), None, 1, 0) is None
 
 
 def test_balance_lowers_the_range_of_a_cardinality_row() -> None:
     lifting = Lifting(encode(ROW))
     qubo = lifting.qubo(2.0 * lifting.signed)
-    part = reduction(lifting.program, cardinality_states(STATES), 2, 0).part(qubo)
+    part = reduction(lifting.program, cardinality_states(STATES), None, 2, 0).part(qubo)
     ranges = []
     for problem in (qubo, part):
         spins = problem.to_ising()
@@ -135,4 +135,24 @@ def test_networks_are_met_by_the_oracle_itself(seed: int) -> None:
     solution = run(
         problem, get_oracle("cim"), num_reads=20, seed=seed, limits=Limits(iterations=24)
     )
+    assert solution.raw_objective is not None
+
+
+def test_until_something_is_feasible_every_second_call_is_about_the_nearest_state() -> None:
+    program, nothing = encode(ROW), np.zeros((0, 40), dtype=np.int8)
+    nearest = (np.arange(40) < 12).astype(np.int8)
+    assert reduction(program, nothing, None, 0, 0) is None
+    assert reduction(program, nothing, nearest, 1, 0) is None
+    part = reduction(program, nothing, nearest, 2, 0)
+    assert (part.state == nearest).all()
+    assert len(part.free) == 24
+    assert part.state[part.free].sum() == 12
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_six_bits_are_enough_for_a_long_row(seed: int) -> None:
+    graph = np.triu(np.random.default_rng(seed).random((160, 160)) < 0.25, k=1)
+    problem = Qcbo.from_arrays(-graph.astype(float), A_eq=np.ones((1, 160)), b_eq=[40])
+    oracle = get_oracle("cim", coefficient_bits=6)
+    solution = run(problem, oracle, num_reads=20, seed=seed, limits=Limits(iterations=10))
     assert solution.raw_objective is not None

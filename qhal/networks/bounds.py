@@ -24,6 +24,7 @@ __all__ = [
     "generalisation_gap",
     "samples_needed",
     "time_to_solution",
+    "unit_spins",
 ]
 
 
@@ -79,6 +80,21 @@ def approximation_error(spec: NetworkSpec, network: Network | None = None) -> Ap
         own = _largest_error(spec.loss, splines.loss, reach, spec.output_unit, 1)
     loss = own + _loss_change(spec.loss, output, reach / spec.output_unit)
     return ApproximationError(tuple(units), tuple(activations), output, loss, own)
+
+
+def unit_spins(num_pieces: int, num_slopes: int, num_values: int) -> float:
+    """At most how many indicators and offset bits a unit takes, whatever its knots are.
+
+    Its z takes `num_values` values, T + 1, and its spline has P = `num_pieces` pieces of
+    S = `num_slopes` different slopes: none for P = 1, else
+    (P - 2) log2(T) + 1 + S (log2(T) + 1). (`count_spins` is exact, but needs the samples.)
+    """
+    if not 1 <= num_slopes <= num_pieces <= num_values:
+        raise InputError("a unit has at least 1 slope, as many pieces, and as many values.")
+    if num_pieces == 1:
+        return 0.0
+    bits = math.log2(num_values - 1)
+    return (num_pieces - 2) * bits + 1 + num_slopes * (bits + 1)
 
 
 def generalisation_gap(spec: NetworkSpec, num_samples: int, confidence: float = 0.95) -> float:

@@ -17,7 +17,10 @@ from qhal.networks.bounds import (
     generalisation_gap,
     samples_needed,
     time_to_solution,
+    unit_spins,
 )
+from qhal.networks.counting import count_spins
+from qhal.networks.gridspline import grid_splines, layer_reach
 from tests.networks.strategies import ACTIVATIONS, LOSSES, Case, cases
 from tests.networks.test_ensembles import random_network
 
@@ -63,6 +66,34 @@ def test_errors_do_not_pass_a_jump_unnoticed() -> None:
     functions = [ACTIVATIONS["tanh"], ACTIVATIONS["sign"]]
     spec = make_spec(X, functions, LOSSES["hinge"], hidden=(2, 2))
     assert approximation_error(spec).output == math.inf
+
+
+@settings(max_examples=200)
+@given(cases(max_features=4, max_samples=4))
+def test_units_take_no_more_spins_than_the_bound(case: Case) -> None:
+    """Summed over samples and units; the encoder builds what `count_spins` says (test_fip.py)."""
+    spec, splines = case.spec, grid_splines(case.spec)
+    functions = [*splines.hidden, splines.loss][: len(spec.layers) - spec.loss.quadratic]
+    largest, bound = 2**spec.grid.bits - 1, 0.0
+    for layer, spline in zip(spec.layers, functions, strict=False):
+        reach = layer_reach(layer, largest)
+        if layer is spec.layers[-1]:  # where margins are, of targets within -1 .. 1
+            reach += 2 * spec.output_unit
+        values = 2 * reach + 1
+        pieces = min(len(spline.starts), values)
+        slopes = min(len(np.unique(spline.slopes)), pieces)
+        bound += len(case.x) * layer.outputs * unit_spins(pieces, slopes, values)
+        largest = max(1, spline.largest(reach))
+    counted = count_spins(spec, case.x, case.y)
+    assert counted["indicators"] + counted["offsets"] <= bound + 1e-9
+
+
+def test_a_unit_without_a_choice_takes_no_spins() -> None:
+    assert unit_spins(1, 1, 5) == 0.0
+    assert unit_spins(3, 2, 9) == 3 + 1 + 2 * 4
+    for bad in ((0, 0, 5), (2, 3, 5), (3, 2, 2)):
+        with pytest.raises(InputError, match="a unit has"):
+            unit_spins(*bad)
 
 
 def test_the_generalisation_gap_holds_over_all_networks_of_a_tiny_class() -> None:

@@ -91,6 +91,10 @@ class _QuantizedNetwork(BaseEstimator):  # type: ignore[misc]
         ensembles = ("mean", "best") if self._regression else ("mean", "best", "vote")
         if self.ensemble not in ensembles:
             raise InputError(f"ensemble must be one of {', '.join(ensembles)}.")
+        if self.callback is not None and not callable(self.callback):
+            raise InputError(f"callback must be a function of a state, not {self.callback!r}.")
+        if not isinstance(self.oracle_options or {}, Mapping):
+            raise InputError(f"oracle_options must be a dict, not {self.oracle_options!r}.")
         # A hidden layer for several outputs needs more spins than a QCBO of few samples can train.
         default = HIDDEN if outputs == 1 else 0
         spec = make_spec(
@@ -255,6 +259,8 @@ class QuantizedNetworkRegressor(RegressorMixin, _QuantizedNetwork):  # type: ign
     def fit(self, X: Any, y: Any) -> QuantizedNetworkRegressor:
         """Train on `X` (num_samples, num_features) with the targets `y` (num_samples,)."""
         x, targets = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        if targets.dtype.kind not in "biuf":
+            raise InputError(f"targets must be numbers, not of type {targets.dtype}.")
         self.target_mean_, spread = float(targets.mean()), float(targets.std())
         self.target_scale_ = spread if spread > 0 else 1.0
         self._train(x, (targets - self.target_mean_) / self.target_scale_, 1)

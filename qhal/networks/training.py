@@ -136,7 +136,8 @@ def draw_samples(y: Ints, count: int, seed: int) -> Ints:
     rng = np.random.default_rng(seed)
     classes, sizes = np.unique(y, return_counts=True)
     if not len(classes) <= count <= len(y):
-        raise InputError(f"samples must be from {len(classes)} to {len(y)}, not {count}.")
+        each = ", one of each class at least" if len(classes) > 1 else ""
+        raise InputError(f"samples must be from {len(classes)} to {len(y)}{each}; not {count}.")
     share = np.zeros(len(classes), dtype=np.int64)
     while (missing := count - int(share.sum())) > 0:
         open_classes = np.flatnonzero(share < sizes)

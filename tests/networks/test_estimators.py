@@ -84,11 +84,21 @@ def test_a_regressor_with_a_hidden_layer() -> None:
         ({"samples": 0}, "samples must be a whole number"),
         ({"samples": 1}, "samples must be from 2"),
         ({"activation": np.tanh, "hidden": 2}, "Activation.from_callable"),
+        ({"callback": 3}, "callback must be a function of a state, not 3"),
+        ({"oracle_options": ["mock"]}, "oracle_options must be a dict"),
     ],
 )
 def test_bad_parameters_are_sentences(cancer, options: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         QuantizedNetworkClassifier(**(LINEAR | options)).fit(cancer[0], cancer[2])
+
+
+def test_bad_targets_are_sentences(cancer) -> None:
+    x, _, y, _ = cancer
+    with pytest.raises(InputError, match="targets must be numbers"):
+        QuantizedNetworkRegressor(**LINEAR).fit(x, y.astype(str))
+    with pytest.raises(InputError, match="from 30 to 426, one of each class at least; not 15"):
+        QuantizedNetworkClassifier(**LINEAR).fit(x, np.arange(len(x)) % 30)
 
 
 def test_a_callback_stops_the_run(cancer) -> None:

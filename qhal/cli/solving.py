@@ -126,6 +126,8 @@ def solve(
     ]
     if plot is not None and not solution.history:
         output.notes.append("there is nothing to plot: the run ended before its first round.")
+    if "checkpoint" in solution.info:
+        output.notes.append(solution.info["checkpoint"])
     output.result(
         document, facts(_summary(document)), *_certificate(document), "", _assignment(document)
     )

@@ -19,6 +19,7 @@ import qhal
 from qhal.composites import Budget, Noisy, Retry
 from qhal.composites.recording import Replay, recorded_answers
 from qhal.errors import OracleError
+from qhal.files import write_problem
 
 CALLS = 12
 
@@ -196,6 +197,74 @@ def test_a_full_disk_costs_no_result(tmp_path):
     assert qhal.solve(problem(1), oracle=f"replay({file})", **arguments).assignment == (
         expected.assignment
     )
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A disk of 16 kB; `mount` changes how it is mounted. Only root can have one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(*options):
+        command = ["mount", "-t", "tmpfs", "-o", ",".join(["size=16k", *options]), "tmpfs", folder]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    if not mount():
+        pytest.skip("only root can mount a small disk")
+    yield folder, mount
+    subprocess.run(["umount", folder], check=True)
+
+
+def qhal_solve(problem, *options):
+    """`qhal solve` on this problem; its exit code, document and what it says on stderr."""
+    command = [sys.executable, "-m", "qhal", "solve", problem, "--json", "--iterations", "30"]
+    done = subprocess.run(
+        [*command, "--set", "num_reads=50", "--seed", "5", *options],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    return done.returncode, json.loads(done.stdout), done.stderr
+
+
+def test_a_disk_that_is_really_full_costs_no_result(disk, tmp_path):
+    full, _ = disk
+    (full / "filler").write_bytes(bytes(12_000))
+    file = tmp_path / "problem.npz"
+    write_problem(problem(1), file)
+    _, expected, _ = qhal_solve(file, "--oracle", "sa")
+    for options, code, said in (
+        (("--oracle", f"sa|record({full / 'run.jsonl'})"), 0, "not recorded to"),
+        (("--oracle", "sa", "--checkpoint", full / "run.ckpt"), 0, "the checkpoint was not writ"),
+        (("--oracle", "sa", "--out", full / "out.json", "--plot", full / "p.png"), 1, "No space"),
+        (("--oracle", "sa", "--trace", full / "trace.json"), 1, "No space"),
+    ):
+        found, document, stderr = qhal_solve(file, *options)
+        assert (found, document["assignment"]) == (code, expected["assignment"])
+        assert said in stderr
+    assert {path.name for path in full.iterdir()} <= {"filler", "run.jsonl"}
+    assert recorded_answers(full / "run.jsonl") >= 0
+
+
+def test_a_disk_that_may_not_be_written(disk, tmp_path):
+    folder, mount = disk
+    file = tmp_path / "problem.npz"
+    write_problem(problem(1), file)
+    chain = f"sa|record({folder / 'run.jsonl'})"
+    _, expected, _ = qhal_solve(file, "--oracle", chain)
+    assert mount("remount", "ro")
+    for options in (
+        ("--oracle", chain),
+        ("--oracle", f"sa|record({folder / 'other.jsonl'})"),
+        ("--oracle", f"sa|cache({folder / 'answers.db'})"),
+        ("--oracle", "sa", "--checkpoint", folder / "run.ckpt"),
+        ("--oracle", "sa", "--out", folder / "out.json"),
+        ("--oracle", "sa", "--log-file", folder / "log.jsonl"),
+    ):
+        code, document, _ = qhal_solve(file, *options)
+        assert code == 2
+        assert str(folder) in document["error"]
+    code, again, _ = qhal_solve(file, "--oracle", f"replay({folder / 'run.jsonl'})")
+    assert (code, again["assignment"]) == (0, expected["assignment"])
 
 
 # --- crowds ---------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pytest
 from qhal.files import FORMATS
 from qhal.problems import Qcbo
 
-from .test_bad_files import LP, MPS, QPLIB
+from .samples import LP, MPS, QPLIB
 
 MEMORY, CPU_S = 900 * 2**20, 25
 SCRIPT = f"""

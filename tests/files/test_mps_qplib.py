@@ -13,7 +13,7 @@ from qhal.files import read_problem, write_problem
 from qhal.problems import Qcbo
 
 from .highs_peer import Peer
-from .test_bad_files import MPS, QPLIB
+from .samples import MPS, QPLIB
 from .test_round_trips import problems
 
 

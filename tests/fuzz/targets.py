@@ -25,7 +25,7 @@ from qhal.datasets.idx import read_idx
 from qhal.errors import QhalError
 from qhal.files import FORMATS, read_problem
 from qhal.networks import Network
-from tests.files.test_bad_files import MPS, TEXTS
+from tests.files.samples import MPS, TEXTS
 
 LARGEST = 2000
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from qhal.qcgd.lifting import Lifting
 from qhal.qcgd.loop import Limits, Run
 from qhal.qcgd.rules.frank_wolfe import FrankWolfe
 from qhal.qcgd.rules.fully_corrective import FullyCorrective
-from qhal.qcgd.rules.level import DECAY, GROWTH, RAMP, Level
+from qhal.qcgd.rules.level import DECAY, LEAST_STEP, RAMP, STEP, Level
 from qhal.registry import get_oracle
 from tests.problems.strategies import all_values
 
@@ -127,7 +129,7 @@ def test_the_penalty_grows_while_infeasible_states_lie_below_the_best_value() ->
         rule.multipliers = 1e-3 * signed  # so weak that all of them lie below
         before = rule.multipliers
         rule.update(lifting.atoms(below, 0.0), upper)
-        grown = rule.multipliers[signed] >= GROWTH * before[signed]
+        grown = rule.multipliers[signed] >= math.exp(STEP) * before[signed]
         # The first round improves, then every second one is stalled; cuts only add.
         assert grown.all() or stalled % 2
         assert (rule.multipliers[signed] >= before[signed]).all()
@@ -143,3 +145,10 @@ def test_a_penalty_that_suffices_stays_and_decays_only_if_feasible_states_are_fo
         before = rule.multipliers
         rule.update(lifting.atoms(states[~atoms.feasible][:5], share), upper)
         assert rule.multipliers == pytest.approx(factor * before)
+
+
+def test_the_penalty_s_steps_halve_when_they_turn_round() -> None:
+    rule = Level(Lifting(encode(problem(1))), exact=False)
+    steps = [math.log(rule._factor(direction)) for direction in (1, 1, -1, -1, 1, -1, 1, -1)]
+    assert np.allclose(steps[:5], [STEP, STEP, -STEP / 2, -STEP / 2, STEP / 4])
+    assert np.allclose(np.abs(steps[-2:]), LEAST_STEP)

@@ -7,6 +7,8 @@ Nesterov, Math. Program. 69, 1995; the rules for U, delta and the decay are ours
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from qhal.problems.arrays import FloatArray, distinct_rows
@@ -17,8 +19,7 @@ START = 3.0
 LEAST_START = 0.25
 DELTA = 0.3
 DECAY = 0.97
-RELAXED = 0.7
-GROWTH = 1.5
+STEP, LEAST_STEP = 0.4, 0.05
 RARE, PLENTY = 0.05, 0.9
 THETA = 0.5
 MAX_CUTS = 500
@@ -41,7 +42,15 @@ class Level(Rule):
 
     warm_share = WARM_SHARE
     reduces = True
-    memory = ("_delta", "_round", "_stalled", "_best_upper", "_objectives", "_residuals")
+    memory = (
+        "_delta",
+        "_round",
+        "_stalled",
+        "_step",
+        "_best_upper",
+        "_objectives",
+        "_residuals",
+    )
     growing = ("_objectives", "_residuals")
 
     def __init__(self, lifting: Lifting, exact: bool) -> None:
@@ -54,6 +63,7 @@ class Level(Rule):
         self._delta = DELTA
         self._round = 0
         self._stalled = 0
+        self._step = 0.0
         self._best_upper = np.inf
         self._objectives = np.zeros(0)
         self._residuals = np.zeros((0, lifting.num_multipliers))
@@ -102,11 +112,24 @@ class Level(Rule):
         """
         self._stalled = 0
         if feasible_share < RARE:
-            return self.multipliers * np.where(self._signed & too_weak, GROWTH, 1.0)
+            factor = self._factor(+1) if too_weak else 1.0
+            return self.multipliers * np.where(self._signed, factor, 1.0)
         self._delta /= 2.0
         # What an earlier, weaker penalty let through would undo the relaxation.
         self._objectives, self._residuals = self._objectives[:0], self._residuals[:0]
-        return RELAXED * self.multipliers
+        return self._factor(-1) * self.multipliers
+
+    def _factor(self, direction: int) -> float:
+        """exp of a step that halves whenever it turns round.
+
+        The best states are found where the penalty has just ceased to be too weak: steps of one
+        size would jump over that point for ever.
+        """
+        if self._step * direction < 0:
+            self._step = direction * max(abs(self._step) / 2.0, LEAST_STEP)
+        elif not self._step:
+            self._step = direction * STEP
+        return math.exp(self._step)
 
     def _add_cuts(self, atoms: Atoms, energies: FloatArray, level: float) -> None:
         wanted = np.flatnonzero(~atoms.feasible & (energies < level))

@@ -1,36 +1,21 @@
-"""Finding plugins: names from entry points, objects only when asked for by name."""
+"""Objects by their names: oracles, composites around them, whatever plugins offer."""
 
 from __future__ import annotations
 
-import logging
 import os
-import re
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from importlib import metadata
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import pluggy
-
-from qhal import hookspecs
 from qhal.chain import Chain, Link, is_chain, parse_chain
 from qhal.composite import CompositeInfo
+from qhal.discovery import KINDS as KINDS
+from qhal.discovery import PluginRecord, installed, normalized
+from qhal.discovery import refresh as refresh
 from qhal.errors import InputError, PluginError, UnknownNameError, did_you_mean, nearest
 from qhal.executors import Executor, ExecutorInfo
-from qhal.functions import Activation, Loss
 from qhal.oracle import Oracle, OracleInfo
-
-_LOG = logging.getLogger("qhal.registry")
-
-KINDS: Mapping[str, tuple[str, type]] = {
-    "oracle": ("qhal.oracles", OracleInfo),
-    "composite": ("qhal.composites", CompositeInfo),
-    "activation": ("qhal.activations", Activation),
-    "loss": ("qhal.losses", Loss),
-    "executor": ("qhal.executors", ExecutorInfo),
-}
 
 # Where the names we ship come from, so that a missing one can be explained.
 SHIPPED_BY: Mapping[str, Mapping[str, str]] = {
@@ -58,47 +43,6 @@ SHIPPED_BY: Mapping[str, Mapping[str, str]] = {
 
 
 @dataclass(frozen=True)
-class PluginRecord:
-    """One installed plugin as far as its entry point tells; nothing of it is imported."""
-
-    kind: str
-    name: str
-    distribution: str
-    version: str
-    entry_point: metadata.EntryPoint
-
-    def load(self) -> Any:
-        """Import the target, call its hook and return the checked entry.
-
-        Raises `PluginError`, naming the distribution and the reason, for a target that does not
-        import, has a wrong hook name or none, or answers with the wrong type.
-        """
-        group, expected = KINDS[self.kind]
-        hook = hookspecs.HOOKS[group]
-        _LOG.debug("loading %s %s of %s %s", self.kind, self.name, self.distribution, self.version)
-        try:
-            entry = _call_hook(self.entry_point, hook)
-        except (Exception, SystemExit) as error:
-            reason = " ".join(str(error).split())
-            raise self._broken(f"{type(error).__name__}: {reason}") from error
-        if entry is None:
-            raise self._broken(f"its target has no function {hook}() marked with @qhal.hookimpl")
-        if not isinstance(entry, expected):
-            answer, wanted = type(entry).__name__, expected.__name__
-            raise self._broken(f"{hook}() returned a {answer}, not a qhal.{wanted}")
-        if isinstance(entry, (OracleInfo, CompositeInfo, ExecutorInfo)):
-            entry = replace(entry, distribution=self.distribution, version=self.version)
-        return replace(entry, name=self.name)
-
-    def _broken(self, reason: str) -> PluginError:
-        return PluginError(
-            f"{self.kind} {self.name!r} of {self.distribution} {self.version} is broken: {reason}. "
-            f"Update or remove it: pip install -U {self.distribution}, "
-            f"or pip uninstall {self.distribution}"
-        )
-
-
-@dataclass(frozen=True)
 class PluginDescription:
     """A plugin's record with its entry, or with the reason why it has none."""
 
@@ -114,9 +58,9 @@ def plugin_records(kind: str | None = None) -> list[PluginRecord]:
     nothing answers to is a warning, and with ``QHAL_STRICT=1`` a `PluginError`.
     """
     listed = os.environ.get("QHAL_PLUGINS")
-    records = list(_installed())
+    records = list(installed())
     if listed is not None:
-        allowed = {_normalized(item) for item in listed.split(",") if item.strip()}
+        allowed = {normalized(item) for item in listed.split(",") if item.strip()}
         _check_listed(allowed, records)
         records = [record for record in records if allowed & _called(record)]
     return [record for record in records if kind in (None, record.kind)]
@@ -281,16 +225,16 @@ def _find(kind: str, name: str) -> PluginRecord:
 
 
 def _unknown(kind: str, name: str) -> str:
-    if any((record.kind, record.name) == (kind, name) for record in _installed()):
+    if any((record.kind, record.name) == (kind, name) for record in installed()):
         return f"the {kind} {name!r} is hidden by QHAL_PLUGINS={os.environ['QHAL_PLUGINS']}."
-    installed = {record.name for record in plugin_records(kind)}
+    present = {record.name for record in plugin_records(kind)}
     shipped = SHIPPED_BY[kind]
-    near = name if name in shipped else nearest(name, installed | set(shipped))
+    near = name if name in shipped else nearest(name, present | set(shipped))
     end = "." if near in (None, name) else f"; did you mean {near!r}?"
-    if near is not None and near in shipped and near not in installed:
+    if near is not None and near in shipped and near not in present:
         end += f" It comes with: pip install {shipped[near]}"
     elif near is None:
-        end += f" Installed: {', '.join(sorted(installed)) or 'none'}."
+        end += f" Installed: {', '.join(sorted(present)) or 'none'}."
     return f"no {kind} {name!r}{end}"
 
 
@@ -304,7 +248,7 @@ def _not_an_oracle(thing: Any) -> str:
 
 
 def _called(record: PluginRecord) -> set[str]:
-    return {_normalized(record.name), _normalized(record.distribution)}
+    return {normalized(record.name), normalized(record.distribution)}
 
 
 def _check_listed(allowed: set[str], records: list[PluginRecord]) -> None:
@@ -318,63 +262,3 @@ def _check_listed(allowed: set[str], records: list[PluginRecord]) -> None:
 
 def _strict() -> bool:
     return os.environ.get("QHAL_STRICT", "") not in ("", "0")
-
-
-@lru_cache(maxsize=1)
-def _installed() -> tuple[PluginRecord, ...]:
-    """One record for each kind, name and distribution, in this order."""
-    kinds = {group: kind for kind, (group, _) in KINDS.items()}
-    records: dict[tuple[str, str, str], PluginRecord] = {}
-    for distribution in metadata.distributions():
-        about = _about(distribution)
-        title = about.get("Name", "an unnamed distribution")
-        version = about.get("Version", "of unknown version")
-        for entry_point in _entry_points(distribution, title):
-            kind = kinds.get(entry_point.group)
-            if kind is not None:
-                # A distribution seen twice on sys.path (editable and installed) counts once: the
-                # first, which is the one that is imported.
-                key = kind, entry_point.name, _normalized(title)
-                record = PluginRecord(kind, entry_point.name, title, version, entry_point)
-                records.setdefault(key, record)
-    order = list(KINDS)
-    return tuple(records[key] for key in sorted(records, key=lambda k: (order.index(k[0]), *k)))
-
-
-def _about(distribution: metadata.Distribution) -> Any:
-    """The distribution's metadata, a mapping; empty if it has none."""
-    try:
-        return distribution.metadata
-    except FileNotFoundError:  # the backport of importlib.metadata, once imported, raises that
-        return {}
-
-
-def _entry_points(distribution: metadata.Distribution, title: str) -> Iterator[metadata.EntryPoint]:
-    try:
-        yield from distribution.entry_points
-    except Exception as error:  # noqa: BLE001 (one unreadable file must not hide all plugins)
-        warnings.warn(
-            f"the entry points of {title} cannot be read ({error}): reinstall it with "
-            f"pip install --force-reinstall {title}",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-
-
-def _normalized(name: str) -> str:
-    """A distribution's name as packaging tools compare it."""
-    return re.sub(r"[-_.]+", "-", name).strip().lower()
-
-
-def refresh() -> None:
-    """Forget the list of installed plugins, e.g. after installing one into this process."""
-    _installed.cache_clear()
-
-
-def _call_hook(entry_point: metadata.EntryPoint, hook: str) -> Any:
-    target = entry_point.load()
-    manager = pluggy.PluginManager("qhal")
-    manager.add_hookspecs(hookspecs)
-    manager.register(target, name=entry_point.name)
-    manager.check_pending()
-    return getattr(manager.hook, hook)()

@@ -123,7 +123,7 @@ def test_broken_plugins_are_explained(qhal, refused, monkeypatch):
 
     broken = types.SimpleNamespace(load=lambda: 1 / 0)
     record = registry.PluginRecord("oracle", "sick", "fake-sick", "0.1", broken)
-    monkeypatch.setattr(registry, "_installed", lambda: (record,))
+    monkeypatch.setattr(registry, "installed", lambda: (record,))
     monkeypatch.setenv("QHAL_STRICT", "0")
     for command in ("plugins", "oracles"):
         result = qhal(f"{command} --json")

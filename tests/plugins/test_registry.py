@@ -244,7 +244,7 @@ def test_near_names_are_suggested(fake_distribution):
 
 
 def test_known_names_that_are_not_installed_say_what_to_install(monkeypatch):
-    monkeypatch.setattr(registry, "_installed", lambda: ())
+    monkeypatch.setattr(registry, "installed", lambda: ())
     for kind, names in registry.SHIPPED_BY.items():
         for name, distribution in names.items():
             with pytest.raises(UnknownNameError, match=f"comes with: pip install {distribution}$"):

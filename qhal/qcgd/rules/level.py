@@ -34,8 +34,7 @@ class Level(Rule):
     """Multipliers as the projection of the last ones on the cuts' half-spaces.
 
     With an exact oracle every cut is lifted all the way and nothing decays, so the minimum energy
-    climbs to the optimum; with a heuristic one, half the way, and unneeded multipliers shrink while
-    feasible samples are not rare.
+    climbs to the optimum; with a heuristic one, half the way, and unneeded multipliers shrink.
     It starts from a penalty: each squared row, at its typical size, weighs three objective flips,
     and at one bit's coefficient at least a quarter, as long rows would begin far too weak.
     """
@@ -78,9 +77,10 @@ class Level(Rule):
             self._best_upper = min(self._best_upper, upper)
         start, share = self.multipliers, atoms.feasible_share
         lowest = float(energies[~atoms.feasible].min(initial=np.inf))
+        weak = upper is not None and share < RARE and lowest < level + self._delta
         if not self._exact and upper is not None and (self._stalled >= 2 or share > PLENTY):
-            start = self._adapt(share, lowest < level + self._delta)
-        if not self._exact and share >= RARE:
+            start = self._adapt(share, weak)
+        if not self._exact and not weak:
             start = DECAY * start
         self._add_cuts(atoms, energies, level + self._delta)
         self.multipliers = self._project(start, level + self._delta)

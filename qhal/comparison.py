@@ -125,6 +125,8 @@ def compare(
     )
     if seed is not None:
         checked_seed(seed)
+    if watch is not None and not callable(watch):
+        raise InputError(f"watch must be a function, not {watch!r:.60}.")
     options = vars(limits) | {"method": method, "polish": polish, "seed": seed}
     entrants = _entrants(oracles, reference, oracle_options, num_reads)
     rows: list[Row] = []

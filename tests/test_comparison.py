@@ -352,6 +352,7 @@ def test_a_reference_through_composites(tmp_path):
         (["random"], {"time_limit": 0}, "time_limit must be"),
         (["random"], {"num_reads": 0}, "num_reads must be"),
         (["random"], {"oracle_options": 3}, "oracle_options are"),
+        (["random"], {"watch": 3}, "watch must be a function"),
         (["random"], {"oracle_options": {"random": 3}}, "the options of 'random' are a dict"),
         (["random"], {"oracle_options": {"randon": {}}}, "not compared; did you mean 'random'"),
         (["random"], {"oracle_options": {"x": 1}}, "there are options for 'x', which is not comp"),

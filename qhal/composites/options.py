@@ -21,15 +21,16 @@ def number(key: str, value: Any, most: float = math.inf) -> float:
     """`value` as a finite float from 0 to `most`, or `InputError`."""
     real = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
     if not real or not 0 <= value <= most or not math.isfinite(value):
-        limits = "of at least 0" if most == math.inf else f"from 0 to {most:g}"
-        raise InputError(f"{key} must be a number {limits}, not {value!r}.")
+        limits = "finite number of at least 0" if most == math.inf else f"number from 0 to {most:g}"
+        raise InputError(f"{key} must be a {limits}, not {value!r}.")
     return float(value)
 
 
 def positive(key: str, value: Any) -> float:
     """`value` as a finite float above 0, or `InputError`."""
-    if number(key, value) == 0:
-        raise InputError(f"{key} must be a number above 0, not {value!r}.")
+    real = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not real or not 0 < value < math.inf:
+        raise InputError(f"{key} must be a finite number above 0, not {value!r}.")
     return float(value)
 
 

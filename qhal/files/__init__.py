@@ -53,7 +53,7 @@ def read_problem(path: str | os.PathLike[str]) -> Qcbo:
     Raises `InputError` if the file is missing, unreadable, damaged, of an unknown suffix, or has
     no variables.
     """
-    file = Path(path)
+    file = _as_path(path)
     chosen = _format(file)
     name = str(file)
     try:
@@ -74,13 +74,24 @@ def write_problem(problem: Qcbo, path: str | os.PathLike[str]) -> None:
 
     Raises `InputError` if the format cannot hold the problem, or the file cannot be written.
     """
-    file = Path(path)
+    file = _as_path(path)
     chosen = _format(file)
     if chosen.write is None:
         writable = ", ".join(suffix for suffix, each in FORMATS.items() if each.write)
         raise InputError(f"{file.suffix} files can only be read; to write, use one of {writable}.")
+    if not isinstance(problem, Qcbo):
+        raise InputError(
+            f"what is written is a Qcbo, not a {type(problem).__name__}: Qcbo.from_qubo, "
+            "Qcbo.from_ising and Qcbo.from_cqm make one."
+        )
     data = chosen.write(problem)
     write_atomically(file, data)
+
+
+def _as_path(path: str | os.PathLike[str]) -> Path:
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"a file is named by its path, not by {path!r:.60}.")
+    return Path(path)
 
 
 def _format(file: Path) -> Format:

@@ -157,7 +157,7 @@ def test_an_empty_budget_keeps_the_incumbent():
     [
         ({}, "needs a cap"),
         ({"calls": 1.5}, "calls must be a whole number"),
-        ({"seconds": -1}, "seconds must be a number of at least 0"),
+        ({"seconds": -1}, "seconds must be a finite number of at least 0"),
         ({"money": 3}, "money needs a price"),
         ({"calls": 3, "read_price": 1}, "a price needs money"),
     ],

@@ -105,8 +105,8 @@ def test_stop_wakes_a_hanging_call():
         ({"errors": 1.5}, "errors must be a number from 0 to 1, not 1.5"),
         ({"errors": "x"}, "errors must be a number from 0 to 1, not 'x'"),
         ({"errors": 0.5, "hangs": 0.6}, "sum is above 1"),
-        ({"hang_s": 0}, "hang_s must be a number above 0"),
-        ({"delay_s": float("nan")}, "delay_s must be a number of at least 0"),
+        ({"hang_s": 0}, "hang_s must be a finite number above 0"),
+        ({"delay_s": float("nan")}, "delay_s must be a finite number of at least 0"),
         ({"seed": -1}, "seed must be a whole number of at least 0"),
     ],
 )

@@ -27,6 +27,15 @@ def test_missing_file(tmp_path):
     assert "No such file" in complaint(tmp_path / "absent.lp")
 
 
+def test_wrong_types(tmp_path):
+    problem = Qcbo.from_arrays([[1.0]])
+    for call in (lambda: read_problem(None), lambda: write_problem(problem, 3)):
+        with pytest.raises(InputError, match="a file is named by its path, not by"):
+            call()
+    with pytest.raises(InputError, match="what is written is a Qcbo, not a NoneType"):
+        write_problem(None, tmp_path / "out.lp")
+
+
 def test_folder(tmp_path):
     (tmp_path / "folder.lp").mkdir()
     assert "is a folder, not a file" in complaint(tmp_path / "folder.lp")

@@ -144,6 +144,8 @@ def _summary(document: Mapping[str, Any]) -> dict[str, Any]:
     if document["info"].get("contradiction"):
         summary["contradiction"] = document["info"]["contradiction"]
         summary["reason"] = document["info"]["reason"]
+    if document["info"].get("failure"):
+        summary["failure"] = as_options(document["info"]["failure"])
     return summary
 
 

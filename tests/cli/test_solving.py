@@ -108,6 +108,14 @@ def test_the_certificate_is_shown(qhal, problem):
     assert "where this run found" not in text
 
 
+def test_an_oracle_that_failed_halfway_is_explained(qhal, problem):
+    result = qhal("solve", problem, "--oracle", "sa|budget(calls=2)", "--seed", 1)
+    assert result.exit_code == 0
+    text = " ".join(result.stdout.split())
+    assert "the oracle failed; what it had found until then was kept" in text
+    assert "failure the call was not made: the budget of 'sa' allows 2 calls" in text
+
+
 def test_maximised_files_are_said_to_be_negated(qhal, tmp_path):
     path = tmp_path / "max.lp"
     path.write_text("Maximize\n 2 a\nBinary\n a\nEnd\n")

@@ -9,6 +9,7 @@ Rows and rules are those of ten_classes.py. Pairs already in the file --out are 
 from __future__ import annotations
 
 import json
+import time
 from itertools import combinations
 from pathlib import Path
 
@@ -17,8 +18,9 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from settings import cim, planner, sequential, tuned
+from settings import Figures, cim, planner, sequential, spread, tuned
 
+from qhal.atomic import write_atomically
 from qhal.datasets import load_dataset
 
 torch.set_num_threads(1)
@@ -28,18 +30,25 @@ METHODS = ("sequential", "straight-through", "float")
 @click.command()
 @click.option("--seeds", default=3, show_default=True)
 @click.option("--pairs", default=45, show_default=True, help="Only so many, evenly chosen.")
-@click.option("--epochs", default=30, show_default=True, help="Of sequential training.")
+@click.option("--epochs", default=40, show_default=True, help="Of sequential training.")
 @click.option("--starts", default=2, show_default=True, help="Of sequential training.")
-@click.option("--batch", default=700, show_default=True, help="Of its first epoch.")
-@click.option("--gain", default=2.0, show_default=True, help="Of hidden units.")
+@click.option("--batch", default=200, show_default=True, help="Of its first epoch.")
+@click.option(
+    "--gain",
+    multiple=True,
+    default=(4.0, 8.0),
+    show_default=True,
+    help="Of hidden units, for sequential training; of several the best, as below.",
+)
 @click.option(
     "--baseline-gain",
     multiple=True,
-    default=(2.0,),
+    default=(2.0, 4.0),
     show_default=True,
     help="Of the baselines; of several the best by training accuracy. Repeatable.",
 )
 @click.option("--only", multiple=True, type=click.Choice(METHODS), help="Only these methods.")
+@click.option("--limit", default=1e9, help="Seconds after which nothing further is begun.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="JSON, added to.")
 def main(
     seeds: int,
@@ -47,9 +56,10 @@ def main(
     epochs: int,
     starts: int,
     batch: int,
-    gain: float,
+    gain: tuple[float, ...],
     baseline_gain: tuple[float, ...],
     only: tuple[str, ...],
+    limit: float,
     out: Path,
 ) -> None:
     """Print the table of all pairs and their means."""
@@ -57,36 +67,59 @@ def main(
     chosen = list(combinations(names, 2))
     chosen = [chosen[k * len(chosen) // pairs] for k in range(pairs)]
     found = json.loads(out.read_text()) if out.exists() else {}
-    for seed in range(seeds):
-        for pair in chosen:
-            plan = planner(classes=pair, hidden=5, weight_bits=1)
-            for method in only or METHODS:
-                key = f"{pair[0]},{pair[1]} {method} {seed}"
-                if key in found:
-                    continue
-                if method == "sequential":
-                    figures = sequential(
-                        plan(gain), cim(), seed, epochs=epochs, starts=starts, batch=batch
-                    )
-                else:
-                    figures = tuned(plan, seed, baseline_gain, quantised=method != "float")
-                found[key] = figures._replace(history=())._asdict()
-                out.write_text(json.dumps(found, indent=0))
-                Console(stderr=True).print(key, found[key])
-    _print(found, chosen, only or METHODS)
-
-
-def _print(found: dict, chosen: list, methods: tuple[str, ...]) -> None:
-    table = Table("pair", *methods)
-    means = []
+    began = time.monotonic()
     for pair in chosen:
-        cells = [
-            np.mean([v["test"] for k, v in found.items() if k.startswith(f"{','.join(pair)} {m} ")])
-            for m in methods
+        plan = planner(classes=pair, hidden=5, weight_bits=1)
+        for method in only or METHODS:
+            missing = [seed for seed in range(seeds) if _key(pair, method, seed) not in found]
+            if not missing or time.monotonic() - began > limit:
+                continue
+            if method == "sequential":
+                settings = {"epochs": epochs, "starts": starts, "batch": batch}
+                settings["final_batch"] = len(plan(gain[0]).dataset.y_train)
+                runs = [
+                    best([sequential(plan(each), cim(), seed, **settings) for each in gain])
+                    for seed in missing
+                ]
+            else:
+                runs = tuned(plan, missing, baseline_gain, quantised=method != "float")
+            for seed, figures in zip(missing, runs, strict=True):
+                found[_key(pair, method, seed)] = figures._replace(history=())._asdict()
+            write_atomically(out, json.dumps(found, indent=0).encode())
+            Console(stderr=True).print(*pair, method, [f"{run.test:.2%}" for run in runs])
+    _print(found, chosen, only or METHODS, seeds)
+
+
+def best(runs: list[Figures]) -> Figures:
+    """The one of the highest training accuracy, with the calls and the time of all."""
+    chosen = max(runs, key=lambda run: run.train)
+    total = {key: sum(getattr(run, key) for run in runs) for key in ("calls", "time_s")}
+    return chosen._replace(**total)
+
+
+def _key(pair: tuple[str, str], method: str, seed: int) -> str:
+    return f"{','.join(pair)} {method} {seed}"
+
+
+def _print(found: dict, chosen: list, methods: tuple[str, ...], seeds: int) -> None:
+    """Means over seeds for each pair; then for all pairs, with their spread over seeds."""
+    test = np.array(
+        [
+            [
+                [found.get(_key(pair, m, seed), {}).get("test", np.nan) for seed in range(seeds)]
+                for m in methods
+            ]
+            for pair in chosen
         ]
-        means.append(cells)
+    )  # (pairs, methods, seeds)
+    table = Table("pair", *methods)
+    for pair, cells in zip(chosen, np.nanmean(test, axis=2), strict=True):
         table.add_row(" and ".join(pair), *(f"{cell:.2%}" for cell in cells))
-    table.add_row("mean", *(f"{cell:.2%}" for cell in np.mean(means, axis=0)))
+    means = test.mean(axis=0)
+    table.add_row("mean", *(spread(list(values)) for values in means))
+    if "sequential" in methods:
+        gaps = [means[methods.index("sequential")] - values for values in means]
+        table.add_row("sequential, points ahead", *(spread(list(gap)) for gap in gaps))
     Console(width=110).print(table)
 
 

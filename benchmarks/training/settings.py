@@ -8,14 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from straight_through import Net, accuracy, descend
+from straight_through import Nets, accuracies, descend
 
 from qhal.api import plan_training
 from qhal.executors.serial import Serial
+from qhal.networks.network import Network
 from qhal.networks.training import TrainingPlan
 from qhal.oracle import Oracle
 from qhal.registry import get_oracle
-from qhal.training.blocks import network_of
+from qhal.training.blocks import Parameters, network_of
 from qhal.training.run import Limits, Run, Trained
 from qhal.training.sequential import Settings
 from qhal.training.store import Store
@@ -75,48 +76,57 @@ def sequential(
 
 def figures_of(plan: TrainingPlan, trained: Trained) -> Figures:
     """Accuracies on all samples."""
-    data, network = plan.dataset, trained.network
-    return Figures(
-        network.accuracy(data.x_train, data.y_train),
-        network.accuracy(data.x_test, data.y_test),
-        trained.oracle_calls,
-        trained.total_time_s,
-        trained.num_variables,
-        trained.history,
+    return _measured(plan, trained.network)._replace(
+        calls=trained.oracle_calls,
+        time_s=trained.total_time_s,
+        num_variables=trained.num_variables,
+        history=trained.history,
     )
 
 
-def tuned(plan: Plan, seed: int, gains: tuple[float, ...], *, quantised: bool) -> Figures:
-    """By gradients: the best epoch, learning rate and gain, by training accuracy."""
-    best = Figures(0.0, 0.0)
+def _measured(plan: TrainingPlan, network: Network) -> Figures:
+    data = plan.dataset
+    return Figures(
+        network.accuracy(data.x_train, data.y_train), network.accuracy(data.x_test, data.y_test)
+    )
+
+
+def tuned(
+    plan: Plan, seeds: list[int], gains: tuple[float, ...], *, quantised: bool
+) -> list[Figures]:
+    """By gradients, for each seed: the best epoch, learning rate and gain, by training accuracy."""
+    best = [Figures(0.0, 0.0)] * len(seeds)
     began = time.perf_counter()
     for gain in gains:
-        for rate in RATES:
-            best = max(best, _descended(plan(gain), rate, seed, quantised), key=lambda f: f.train)
-    return best._replace(time_s=time.perf_counter() - began)
+        found = _descended(plan(gain), seeds, quantised)
+        best = [max(pair, key=lambda f: f.train) for pair in zip(best, found, strict=True)]
+    each = (time.perf_counter() - began) / max(1, len(seeds))
+    return [figures._replace(time_s=each) for figures in best]
 
 
-def _descended(plan: TrainingPlan, rate: float, seed: int, quantised: bool) -> Figures:
-    torch.manual_seed(seed)
+def _descended(plan: TrainingPlan, seeds: list[int], quantised: bool) -> list[Figures]:
+    """For each seed the best epoch and learning rate."""
     data, spec = plan.dataset, plan.spec
     q, q_test = (
         torch.tensor(spec.grid(x), dtype=torch.float32) for x in (data.x_train, data.x_test)
     )
     y, y_test = torch.tensor(data.y_train), torch.tensor(data.y_test)
-    net = Net(spec, q, quantised=quantised)
-    best = Figures(0.0, 0.0)
-    for _ in descend(net, q, y, rate, seed):
-        train = accuracy(net, q, y)
-        if train > best.train:
-            best = Figures(train, accuracy(net, q_test, y_test))
-            kept = net.parameters_()
+    nets = Nets(spec, q, len(RATES), seeds, quantised=quantised)
+    best = [Figures(0.0, 0.0)] * nets.count
+    kept: list[Parameters] = [()] * nets.count
+    for _ in descend(nets, q, y, RATES, seeds):
+        train, test = accuracies(nets, q, y), accuracies(nets, q_test, y_test)
+        for k in range(nets.count):
+            if train[k] > best[k].train:
+                best[k], kept[k] = Figures(train[k], test[k]), nets.parameters_of(k)
+    chosen = [
+        max(range(k, nets.count, len(seeds)), key=lambda net: best[net].train)
+        for k in range(len(seeds))
+    ]
     if not quantised:
-        return best
+        return [best[net] for net in chosen]
     # What counts is the network of whole numbers that everyone else gets.
-    network = network_of(spec, kept, data.class_names)
-    return Figures(
-        network.accuracy(data.x_train, data.y_train), network.accuracy(data.x_test, data.y_test)
-    )
+    return [_measured(plan, network_of(spec, kept[net], data.class_names)) for net in chosen]
 
 
 def spread(values: list[float]) -> str:

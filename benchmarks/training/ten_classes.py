@@ -60,8 +60,8 @@ def main(
         "sequential, cim at 8 bits": lambda seed: sequential(
             plan(gain), cim(), seed, epochs=epochs, batch=batch
         ),
-        "straight-through": lambda seed: tuned(plan, seed, baseline_gain, quantised=True),
-        "float": lambda seed: tuned(plan, seed, baseline_gain, quantised=False),
+        "straight-through": lambda seed: tuned(plan, [seed], baseline_gain, quantised=True)[0],
+        "float": lambda seed: tuned(plan, [seed], baseline_gain, quantised=False)[0],
     }
     found: dict[str, list[Figures]] = {}
     for name, row in rows.items():

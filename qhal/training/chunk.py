@@ -72,7 +72,7 @@ class Chunk:
         y: npt.NDArray[np.generic],
         parameters: Parameters,
     ) -> None:
-        self.tables, self.parameters = tables, parameters
+        self.tables, self.parameters, self.y = tables, parameters, y
         self.targets = tables.objective.targets(y)
         self.z: list[Floats] = []
         # The inputs of each layer, (inputs + 1, N); the last row is 1.
@@ -96,18 +96,23 @@ class Chunk:
         """Memory that it takes."""
         return sum(part.nbytes for part in (*self.z, *self.values))
 
-    def loss(self) -> float:
-        """The sum of the samples' losses."""
-        return _total(self.tables.objective.values(self.z[-1], self.targets))
+    def score(self) -> tuple[float, int]:
+        """The sum of the samples' losses, and the number of errors."""
+        return self._score_of(self.z[-1])
 
-    def loss_at(self, parameters: Parameters) -> float:
-        """The sum of the losses if the parameters were these."""
+    def score_at(self, parameters: Parameters) -> tuple[float, int]:
+        """The score if the parameters were these."""
         move = self._moves(parameters)[-1]
         z = self.z[-1]
         if len(move.rows):
             z = z.copy()
             z[move.rows] = move.z
-        return _total(self.tables.objective.values(z, self.targets))
+        return self._score_of(z)
+
+    def _score_of(self, z: Floats) -> tuple[float, int]:
+        objective = self.tables.objective
+        loss = objective.values(z, self.targets).sum(dtype=np.float64)
+        return float(loss), objective.errors(z, self.y)
 
     def advance(self, parameters: Parameters) -> None:
         """Make these the present parameters."""
@@ -134,7 +139,12 @@ class Chunk:
         return np.asarray(tangent / self.tables.objective.unit)
 
     def local_model(self, block: Block) -> tuple[FloatArray, FloatArray]:
-        """Gradient (n,) and Gauss-Newton Hessian (n, n) of the sum of losses by the numbers."""
+        """Gradient (n,) and Hessian (n, n) of the sum of losses by the numbers of `block`.
+
+        By secants for the parameters of one hidden unit, else by Gauss and Newton.
+        """
+        if len(block.groups) == 1 and block.groups[0].layer < len(self.z) - 1:
+            return self._secant_model(block.groups[0])
         facts = self.derivatives
         tangents = [self.tangent(group) for group in block.groups]
         features = [self._features(group).astype(np.float32, copy=False) for group in block.groups]
@@ -150,6 +160,32 @@ class Chunk:
                 hessian[at, places[j]] = weighted @ features[j].T
                 hessian[places[j], at] = hessian[at, places[j]].T
         return gradient, hessian
+
+    def _secant_model(self, group: Group) -> tuple[FloatArray, FloatArray]:
+        """The local model from each sample's loss at three values of the unit's pre-activation.
+
+        A flip moves it by about `width`, often across a breakpoint, where a derivative tells little
+        and a saturated unit has none.
+        """
+        width = self.tables.spec.hidden[group.layer].unit
+        present = self.tables.objective.values(self.z[-1], self.targets)
+        low, high = (self._shifted_losses(group, shift) for shift in (-width, width))
+        features = self._features(group).astype(np.float32, copy=False)
+        curvature = np.maximum(high - 2 * present + low, 0) / np.float32(width) ** 2
+        gradient = features @ ((high - low) / np.float32(2 * width))
+        root = features * np.sqrt(curvature)
+        return gradient.astype(np.float64), (root @ root.T).astype(np.float64)
+
+    def _shifted_losses(self, group: Group, shift: int) -> Floats:
+        """The samples' losses (N,) if the unit's pre-activation were larger by `shift`."""
+        rows, reach = np.array([group.unit]), self.tables.reaches[group.layer]
+        z = np.clip(self.z[group.layer][rows] + shift, -reach, reach)
+        step = self.tables.values(group.layer, z) - self.values[group.layer + 1][rows]
+        move = _Move(rows, z, step)
+        for layer in range(group.layer + 1, len(self.z)):
+            held = self.parameters[layer]
+            move = self._move(layer, held, held, move)
+        return self.tables.objective.values(move.z, self.targets)
 
     def _features(self, group: Group) -> Floats:
         """What the parameters of `group` multiply, (columns, N)."""
@@ -200,7 +236,3 @@ class _Move:
 
 def _with_ones(values: Floats) -> Floats:
     return np.concatenate([values, np.ones((1, values.shape[1]), dtype=values.dtype)])
-
-
-def _total(values: Floats) -> float:
-    return float(values.sum(dtype=np.float64))

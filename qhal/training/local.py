@@ -35,8 +35,17 @@ class LocalModel:
     @property
     def unit(self) -> float:
         """The mean size of the change by a single flip."""
-        flips = self.linear + np.diag(self.quadratic) / 2
+        flips = self.flip_energies()
         return float(np.abs(flips).mean()) if len(flips) else 0.0
+
+    def flip_energies(self) -> FloatArray:
+        """The model at each single flip, (n,)."""
+        return np.asarray(self.linear + np.diag(self.quadratic) / 2)
+
+    def best_flips(self, count: int) -> npt.NDArray[np.int8]:
+        """The `count` single flips of lowest model (fewer if there are not so many), (count, n)."""
+        chosen = np.argsort(self.flip_energies(), kind="stable")[:count]
+        return np.eye(len(self.bits), dtype=np.int8)[chosen]
 
     def energies(self, flips: npt.NDArray[np.int8]) -> FloatArray:
         """The model at `flips` (..., n), without trust region."""
@@ -50,7 +59,7 @@ class LocalModel:
         bits (sign included) on one scale, as a machine holds them.
         """
         q = np.triu(self.quadratic, k=1)
-        q[np.diag_indices_from(q)] = self.linear + np.diag(self.quadratic) / 2 + radius * self.unit
+        q[np.diag_indices_from(q)] = self.flip_energies() + radius * self.unit
         if coefficient_bits is not None:
             q = whole(q, coefficient_bits)
         return Qubo(q)

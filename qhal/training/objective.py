@@ -73,6 +73,13 @@ class Objective:
         o -= top
         return np.asarray(np.log(np.exp(o, out=o).sum(axis=0)) + top, dtype=np.float32)
 
+    def errors(self, z: Floats, y: npt.NDArray[np.generic]) -> int:
+        """How many samples of classes `y` (N,) the outputs put into another class."""
+        if self.spec.regression:
+            return 0
+        classes = z[0] >= 0 if len(z) == 1 else z.argmax(axis=0)
+        return int((classes != y).sum())
+
     def derivatives(self, z: Floats, targets: Ints) -> Derivatives:
         """First and second derivatives by the outputs z / unit."""
         if not self.softmax:

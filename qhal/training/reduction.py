@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,10 +24,12 @@ class Reduction:
         self.job, self._executor = job, executor
 
     @span("evaluation")
-    def loss(self, rows: Sequence[Rows], parameters: Parameters) -> float:
-        """The mean loss over `rows`."""
+    def present(self, rows: Sequence[Rows], parameters: Parameters) -> FloatArray:
+        """Mean loss and share of errors over `rows`: (2,)."""
         work = [Task(self.job, part, parameters) for part in rows]
-        return math.fsum(self._executor.map(tasks.total_loss, work)) / count(rows)
+        return np.asarray(
+            np.sum(self._executor.map(tasks.present_score, work), axis=0) / count(rows)
+        )
 
     @span("assembly")
     def local_model(self, rows: Sequence[Rows], parameters: Parameters, block: Block) -> LocalModel:
@@ -40,17 +41,20 @@ class Reduction:
         return LocalModel.of(block, parameters, gradient, hessian)
 
     @span("evaluation")
-    def losses(
+    def scores(
         self, rows: Sequence[Rows], parameters: Parameters, block: Block, candidates: Ints
     ) -> FloatArray:
-        """The mean loss over `rows` with each of `candidates` (any number, n) in `block`."""
+        """Mean loss and share of errors with each of `candidates` (any number, n) in `block`.
+
+        Shape (num_candidates, 2).
+        """
         work = [Task(self.job, part, parameters, block, candidates) for part in rows]
-        parts = self._executor.map(tasks.candidate_losses, work)
+        parts = self._executor.map(tasks.candidate_scores, work)
         return np.asarray(np.sum(parts, axis=0) / count(rows))
 
     @span("evaluation")
     def score(self, rows: Sequence[Rows], parameters: Parameters) -> tuple[float, float]:
-        """Mean loss and share of errors over `rows`, by the network itself."""
+        """Mean loss and share of errors over `rows`, by the network itself, apart from chunks."""
         work = [Task(self.job, part, parameters) for part in rows]
         loss, wrong = np.sum(self._executor.map(tasks.score, work), axis=0) / count(rows)
         return float(loss), float(wrong)

@@ -1,10 +1,10 @@
 """Sequential training: hold the pieces, solve for the weights of one block, go on to the next.
 
-At the present network every unit's piece is known for every sample. With the pieces held, outputs
-are linear in one block of parameters, and the loss to second order (Gauss-Newton) is a QUBO over
-the bits of that block alone, whatever the number of samples: data enter as sums over chunks of
-samples, which run on any executor. A penalty on each bit that differs bounds the step; each of the
-oracle's samples is judged by a true forward pass.
+At the present network every unit's piece is known for every sample. The loss to second order in
+the parameters of one unit is a QUBO over the bits of that block alone, whatever the number of
+samples: data enter as sums over chunks of samples, which run on any executor. A penalty on each bit
+that differs bounds the step; each of the oracle's samples is judged by a true forward pass, by the
+loss, and in the end by the errors.
 """
 
 from __future__ import annotations
@@ -30,6 +30,13 @@ from qhal.training.store import Rows, draw
 RADIUS, SHRINK, GROW = 0.3, 0.7, 2.0
 RADII = (0.01, 10.0)
 TRIES, CANDIDATES = 2, 4
+# If none of the oracle's states is better, so many single flips are judged, those of lowest model.
+FLIPS = 6
+# The local model sees a third of the chunks that judge (at least one): it costs less, and differs
+# in the next pass, so that a block that is stuck is not asked the same again.
+MODELLED = 3
+# By what networks are compared: columns of (loss, errors), the first first.
+LOSS_ONLY, ERRORS_FIRST = [0], [1, 0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +48,8 @@ class Settings:
     epochs : passes over all blocks, for each start
     starts : how often training starts afresh; the best network of all is kept
     batch, final_batch : samples that a pass sees, drawn anew for each
-        From `batch` in the first pass it grows by equal factors to `final_batch` in the last tenth:
+        From `batch` in the first pass it grows by equal factors to `final_batch` (or to all samples
+        that there are) in the last tenth:
         few samples make a noise that leaves bad optima, many find the bottom of the last.
     num_reads : of each oracle call
     max_variables, coefficient_bits : what a QUBO may have; couplings and fields of its spins are
@@ -62,10 +70,11 @@ class Settings:
         if self.coefficient_bits is not None:
             check_count(self.coefficient_bits, "coefficient_bits", 2, 24)
 
-    def batch_of(self, epoch: int) -> int:
-        """Samples for a pass, numbered from 1 over all starts."""
+    def batch_of(self, epoch: int, total: int) -> int:
+        """Samples, of `total` that there are, for a pass, numbered from 1 over all starts."""
         done = min(1.0, (epoch - 1) % self.epochs / max(1.0, 0.9 * (self.epochs - 1)))
-        first, last = min(self.batch, self.final_batch), self.final_batch
+        last = min(self.final_batch, total)
+        first = min(self.batch, last)
         return round(first * math.pow(last / first, done))
 
 
@@ -107,33 +116,55 @@ class Sequential:
         if number > 1 and (number - 1) % self.settings.epochs == 0:
             self.radii[:], self.parameters = RADIUS, self._start(number)
         rng = np.random.default_rng([self.seed, number])
-        rows = draw(len(self.reduction.job.store), self.settings.batch_of(number), rng)
-        loss = self.reduction.loss(rows, self.parameters)
+        total = len(self.reduction.job.store)
+        batch = self.settings.batch_of(number, total)
+        rows = draw(total, batch, rng)
+        # Errors of few samples tell too little; of as many as there will be, they are the purpose.
+        last = batch == min(self.settings.final_batch, total)
+        criterion = ERRORS_FIRST if last else LOSS_ONLY
+        score = self.reduction.present(rows, self.parameters)
         for index in rng.permutation(len(self.blocks)).tolist():
-            loss = self._improve(index, rows, loss, rng)
+            score = self._improve(index, rows, score, criterion, rng)
 
     def _improve(
-        self, index: int, rows: list[Rows], loss: float, rng: np.random.Generator
-    ) -> float:
-        """One block; the loss after it."""
+        self,
+        index: int,
+        rows: list[Rows],
+        score: FloatArray,
+        criterion: list[int],
+        rng: np.random.Generator,
+    ) -> FloatArray:
+        """One block; loss and errors after it."""
         block = self.blocks[index]
-        model = self.reduction.local_model(rows, self.parameters, block)
-        for _ in range(TRIES if model.unit > 0 else 0):
+        some = rows[: max(1, len(rows) // MODELLED)]
+        model = self.reduction.local_model(some, self.parameters, block)
+        if model.unit == 0:
+            return score
+
+        def moved(flips: States) -> FloatArray | None:
+            """The score after the best of `flips`, if it is better."""
+            numbers = block.decode(model.bits ^ flips)
+            scores = self.reduction.scores(rows, self.parameters, block, numbers)
+            best = min(range(len(scores)), key=lambda k: tuple(scores[k, criterion]))
+            if tuple(scores[best, criterion]) >= tuple(score[criterion]):
+                return None
+            self.parameters = block.replaced(self.parameters, numbers[best])
+            return np.asarray(scores[best])
+
+        for _ in range(TRIES):
             radius = float(self.radii[index])
             states = self._ask(model.qubo(radius, self.settings.coefficient_bits), rng)
             flips = _promising(model, states, radius)
             if not len(flips):  # the oracle would rather stay: let it go further
                 self.radii[index] = max(radius / GROW, RADII[0])
                 break
-            numbers = block.decode(model.bits ^ flips)
-            losses = self.reduction.losses(rows, self.parameters, block, numbers)
-            best = int(losses.argmin())
-            if losses[best] < loss:
-                self.parameters = block.replaced(self.parameters, numbers[best])
+            found = moved(flips)
+            if found is not None:
                 self.radii[index] = max(radius * SHRINK, RADII[0])
-                return float(losses[best])
+                return found
             self.radii[index] = min(radius * GROW, RADII[1])
-        return loss
+        found = moved(model.best_flips(FLIPS))
+        return score if found is None else found
 
     def _ask(self, qubo: Qubo, rng: np.random.Generator) -> States:
         self.allowed()

@@ -58,9 +58,9 @@ class Call:
     seed: int
 
 
-def total_loss(task: Task) -> float:
-    """The sum of losses over the chunk."""
-    return _chunk(task).loss()
+def present_score(task: Task) -> FloatArray:
+    """Sum of losses and number of errors over the chunk: (2,)."""
+    return np.array(_chunk(task).score())
 
 
 def local_model(task: Task) -> tuple[FloatArray, FloatArray]:
@@ -69,15 +69,15 @@ def local_model(task: Task) -> tuple[FloatArray, FloatArray]:
     return _chunk(task).local_model(task.block)
 
 
-def candidate_losses(task: Task) -> FloatArray:
-    """The sum of losses for each of the candidates, (num_candidates,)."""
+def candidate_scores(task: Task) -> FloatArray:
+    """Sum of losses and number of errors for each of the candidates, (num_candidates, 2)."""
     assert task.block is not None
     assert task.candidates is not None
     chunk, block = _chunk(task), task.block
-    losses = [
-        chunk.loss_at(block.replaced(task.parameters, numbers)) for numbers in task.candidates
+    scores = [
+        chunk.score_at(block.replaced(task.parameters, numbers)) for numbers in task.candidates
     ]
-    return np.array(losses)
+    return np.array(scores)
 
 
 def score(task: Task) -> FloatArray:

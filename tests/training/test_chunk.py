@@ -43,7 +43,7 @@ def test_any_chain_of_changes_is_a_fresh_forward_pass(case: Case, seed: int, cou
         changed = block.replaced(parameters, block.decode(bits))
         network = network_of(case.spec, changed)
         expected = network.losses(case.spec.grid(case.x), case.y).sum()
-        assert chunk.loss_at(changed) == pytest.approx(expected, rel=1e-5, abs=1e-5)
+        assert chunk.score_at(changed)[0] == pytest.approx(expected, rel=1e-5, abs=1e-5)
         if rng.integers(2):
             chunk.advance(changed)
             parameters = changed
@@ -78,10 +78,11 @@ def smooth_case(loss, sizes=(3, 2), outputs=3, samples=7):
 
 
 def blocks_of(spec):
-    units = all_blocks(spec, 550)
-    first = Group(0, 1, (0, 2, spec.layers[0].inputs))
-    both = (first, Group(0, 0, (1,)), Group(len(spec.layers) - 1, 0, (0,)))
-    return [*units, Block.of(spec, both)]
+    """One output's parameters, some of two units of a layer, some of two layers."""
+    first, last = Group(0, 1, (0, 2, spec.layers[0].inputs)), len(spec.layers) - 1
+    outputs = [b for b in all_blocks(spec, 550) if b.groups[0].layer == last]
+    two = (first, Group(0, 0, (1,)))
+    return [*outputs, Block.of(spec, two), Block.of(spec, (*two, Group(last, 0, (0,))))]
 
 
 @pytest.mark.parametrize("loss", ["softmax", "squared", "cross-entropy"])
@@ -126,6 +127,45 @@ def test_the_local_model_is_the_second_order_expansion(loss, outputs):
             ]
         ) / (4 * step**2)  # fmt: skip
         np.testing.assert_allclose(hessian, curved, rtol=0.1, atol=0.03 * np.abs(hessian).max())
+
+
+@pytest.mark.parametrize("loss", ["softmax", "squared"])
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_the_local_model_of_a_hidden_unit_goes_through_the_loss_at_three_points(loss, outputs):
+    rng = np.random.default_rng(4)
+    x, y = rng.random((9, 4)), rng.integers(0, max(2, outputs), 9)
+    spec = make_spec(
+        x, load("activation", "hard-tanh"), load("loss", loss), hidden=(3, 2), outputs=outputs,
+        gain=4,
+    )  # fmt: skip
+    parameters = random_parameters(spec, rng)
+    chunk = chunk_of(Case(spec, x, y, None), parameters)
+    q = spec.grid(x)
+
+    def losses(layer, unit, shift):
+        values = q
+        for k, part in enumerate(parameters):
+            z = values @ part[:, :-1].T + part[:, -1]
+            if k == layer:
+                z[:, unit] += shift
+            if k < len(spec.hidden):
+                values = np.clip(z, -spec.hidden[k].unit, spec.hidden[k].unit)
+                values *= spec.hidden[k].resolution // spec.hidden[k].unit
+        return spec.losses(z / spec.output_unit, y)
+
+    for block in all_blocks(spec, 550):
+        (group,) = block.groups
+        if group.layer == len(spec.hidden):
+            continue
+        width = spec.hidden[group.layer].unit
+        low, mid, high = (losses(group.layer, group.unit, k * width) for k in (-1, 0, 1))
+        curvature = np.maximum(high - 2 * mid + low, 0) / width**2
+        features = chunk.values[group.layer].astype(float)
+        gradient, hessian = chunk.local_model(block)
+        expected = features @ (high - low) / (2 * width)
+        np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-4)
+        expected = features * curvature @ features.T
+        np.testing.assert_allclose(hessian, expected, rtol=1e-3, atol=1e-4 * expected.max())
 
 
 def test_losses_at_a_kink_have_curvature():

@@ -50,3 +50,13 @@ def test_whole_coefficients_fit_and_are_the_nearest(seed, bits, n):
 
 def test_nothing_to_round():
     np.testing.assert_array_equal(whole(np.zeros((2, 2)), 8), np.zeros((2, 2)))
+
+
+def test_the_best_flips_are_the_single_ones_of_lowest_model():
+    rng = np.random.default_rng(0)
+    q = rng.normal(size=(5, 5))
+    model = LocalModel(np.zeros(5, dtype=np.int8), rng.normal(size=5), q + q.T)
+    energies = model.energies(np.eye(5, dtype=np.int8))
+    np.testing.assert_allclose(model.flip_energies(), energies)
+    np.testing.assert_array_equal(model.best_flips(2).argmax(axis=1), np.argsort(energies)[:2])
+    assert len(model.best_flips(9)) == 5

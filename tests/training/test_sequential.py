@@ -230,12 +230,13 @@ def test_starts_are_independent_and_the_best_is_kept():
 
 def test_batches_grow_by_equal_factors_to_the_last():
     settings = Settings(epochs=10, starts=2, batch=10, final_batch=1000)
-    sizes = [settings.batch_of(epoch) for epoch in range(1, 21)]
+    sizes = [settings.batch_of(epoch, 10**6) for epoch in range(1, 21)]
     assert sizes[:10] == sizes[10:]
     assert (sizes[0], sizes[9]) == (10, 1000)
     assert sizes[4] / sizes[3] == pytest.approx(sizes[7] / sizes[6], rel=0.1)
-    assert Settings(batch=9, final_batch=3).batch_of(1) == 3
-    assert Settings(epochs=1).batch_of(1) == Settings().batch
+    assert Settings(batch=9, final_batch=3).batch_of(1, 10**6) == 3
+    assert Settings(epochs=1).batch_of(1, 10**6) == Settings().batch
+    assert [settings.batch_of(epoch, 300) for epoch in (1, 10)] == [10, 300]
 
 
 def test_resume_is_bit_for_bit(tmp_path):

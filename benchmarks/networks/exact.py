@@ -24,7 +24,6 @@ from qhal.registry import get_oracle, load
 TASKS = {
     "XOR": (2, (2, 2), 2),
     "parity of three": (3, (3, 2), 3),
-    "parity of four": (4, (4, 2), 3),
 }
 
 

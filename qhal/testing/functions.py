@@ -116,6 +116,8 @@ def attributes_make_sense(function: Activation | Loss) -> str:
     low, high = function.interval
     expect(low < high, f"interval must be increasing, not {function.interval}.")
     expect(bool(points) or not function.jumps, "it jumps, but no breakpoint says where.")
+    centre = getattr(function, "centre", 0.0)
+    expect(math.isfinite(centre), f"centre must be a finite number, not {centre}.")
     return "Bounds, breakpoints and interval make sense."
 
 

@@ -17,6 +17,9 @@ HONEST = {
     "arctan": Activation(
         name="arctan", function=np.arctan, lipschitz=1.0, curvature=0.6496, odd=True
     ),
+    "odd about 3": Activation(
+        name="raised", function=lambda z: 3.0 + np.arctan(z), odd=True, centre=3.0
+    ),
     "nothing stated": Activation(name="cube root", function=np.cbrt),
     "odd but not stated": Activation(name="cube", function=lambda z: z**3),
     "bounds too large": Activation(name="half", function=lambda z: z / 2, lipschitz=9, curvature=9),
@@ -51,6 +54,9 @@ LIARS = {
     "constant between jumps": (np.tanh, {"lipschitz": 0.0}, "order-0-spline"),
     "not monotone": (lambda z: z + 1.1 * np.sin(z), {"monotone": True}, "monotone"),
     "not odd": (lambda z: np.tanh(z) + 1e-9, {"odd": True}, "odd"),
+    "odd about another value": (lambda z: np.tanh(z) + 0.5, {"odd": True, "centre": 0.4}, "odd"),
+    "odd about 0 only": (np.tanh, {"odd": True, "centre": 0.5}, "odd"),
+    "centre not a number": (np.tanh, {"odd": True, "centre": math.nan}, "attributes"),
     "hidden small jump": (lambda z: z + 1e-4 * (z >= 0.7123), {}, "jumps"),
     "hidden jump far out": (lambda z: np.where(z < 222.3, np.tanh(z), 0.0), {}, "jumps"),
     "hidden jump, bounds stated": (

@@ -76,7 +76,7 @@ SECTIONS: dict[str, list[tuple[str, Options]]] = {
     ]
     + [("tanh, order 1, 4, adaptive", {"activation": "tanh", "spline_knots": "adaptive"})],
     "samples": [
-        (str(count), {"samples": count}) for count in (2, 3, 4, 6, 10, 20, 40, 80, 160, 400)
+        (str(count), {"samples": count}) for count in (2, 3, 4, 6, 10, 12, 15, 20, 40, 80, 160, 400)
     ],
     "activations": [
         (name, {"activation": name})

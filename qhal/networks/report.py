@@ -117,7 +117,9 @@ def _settings(result: TrainingResult, record: Mapping[str, Any]) -> dict[str, An
             "absorbed" if layer.fixed else str(layer.weight_bits) for layer in spec.layers
         ),
         "bias bits": ", ".join(
-            f"fixed at {layer.fixed_bias}" if layer.fixed_bias else str(layer.bias_bits)
+            f"fixed at {layer.fixed_bias / spec.output_unit:g}"
+            if layer.fixed_bias
+            else str(layer.bias_bits)
             for layer in spec.layers
         ),
         "input bits": spec.grid.bits,

@@ -51,6 +51,10 @@ class Contender:
         """(E - best) / |best| of all reads."""
         return (self.energies - best) / abs(best)
 
+    def call_means(self, best: float) -> np.ndarray:
+        """The mean gap of each call."""
+        return np.array([(c.energies.mean() - best) / abs(best) for c in self.calls])
+
     def as_dict(self, best: float) -> dict[str, Any]:
         """For the file of raw results."""
         return {

@@ -11,14 +11,17 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from qhal_cim.compiled_descent import descend_dense as descend_dense
+from qhal_cim.compiled_descent import descend_sparse as descend_sparse
+
 _f32 = np.float32
-_PASSES = 100
 
 # Most replicas in a batch. A constant stride between the sums of four rows lets the compiler see
 # that they do not overlap.
 WIDTH = 128
 
 _MAT, _VEC, _INT = "float32[:,::1]", "float32[::1]", "int32[::1]"
+_INDEX = "uint64[::1]"
 _STATE = f"{_VEC}, {_VEC}, {_MAT}, {_MAT}, int64, {_MAT}, {_MAT}"
 _BEST = f"{_VEC}, float64[::1], {_MAT}, int64, int64, int8[:,::1], float64[::1]"
 _LOOK = "int64, int64, float64[::1], int8[:,::1], float64[::1]"
@@ -198,28 +201,30 @@ def advance_dense(
             record_dense(matrix, field, weight, x, 0, num_cac, best, best_energy)
 
 
-_UNIFORM = f"{_INT}, {_INT}, {_INT}, {_VEC}, int64"
+_UNIFORM = f"{_INDEX}, {_INDEX}, {_INDEX}, {_VEC}, {_VEC}"
 
 
 @njit(inline="always", fastmath=True)
 def _signed_sum(start, middle, stop, indices, grid, out):
     """out = Σ grid rows of indices[start:middle] - Σ of those of indices[middle:stop]."""
+    one, four = np.uint64(1), np.uint64(4)  # a signed number would make all indices signed
+    two, three = np.uint64(2), np.uint64(3)
     for w in range(out.size):
         out[w] = 0
-    fours = start + (middle - start) // 4 * 4
-    for k in range(start, fours, 4):
-        a, b = grid[indices[k]], grid[indices[k + 1]]
-        c, d = grid[indices[k + 2]], grid[indices[k + 3]]
+    fours = start + (middle - start) // four * four
+    for k in range(start, fours, four):
+        a, b = grid[indices[k]], grid[indices[k + one]]
+        c, d = grid[indices[k + two]], grid[indices[k + three]]
         for w in range(out.size):
             out[w] = np.int16(out[w] + a[w] + b[w] + c[w] + d[w])
     for k in range(fours, middle):
         a = grid[indices[k]]
         for w in range(out.size):
             out[w] = np.int16(out[w] + a[w])
-    fours = middle + (stop - middle) // 4 * 4
-    for k in range(middle, fours, 4):
-        a, b = grid[indices[k]], grid[indices[k + 1]]
-        c, d = grid[indices[k + 2]], grid[indices[k + 3]]
+    fours = middle + (stop - middle) // four * four
+    for k in range(middle, fours, four):
+        a, b = grid[indices[k]], grid[indices[k + one]]
+        c, d = grid[indices[k + two]], grid[indices[k + three]]
         for w in range(out.size):
             out[w] = np.int16(out[w] - a[w] - b[w] - c[w] - d[w])
     for k in range(fours, stop):
@@ -230,11 +235,11 @@ def _signed_sum(start, middle, stop, indices, grid, out):
 
 @njit(f"void({_UNIFORM}, {_BEST})", fastmath=True, cache=True)
 def record_uniform(
-    indptr, middles, indices, sizes, levels, field, weight, x, first, last, best, best_energy
+    indptr, middles, indices, sizes, halves, field, weight, x, first, last, best, best_energy
 ):
     """As `record_sparse`, for `advance_uniform`."""
     n, count = x.shape[0], last - first
-    signs = np.empty((n, count), np.int16)
+    signs = np.empty((n, count), np.int8)
     for i in range(n):
         for w in range(count):
             signs[i, w] = 1 if x[i, first + w] > 0 else -1
@@ -242,134 +247,49 @@ def record_uniform(
     sums = np.empty(count, np.int16)
     for i in range(n):
         _signed_sum(indptr[i], middles[i], indptr[i + 1], indices, signs, sums)
+        pair, lone = 0.5 * weight[i] * sizes[i], weight[i] * field[i]
         for w in range(count):
-            force = sizes[i] * _f32(sums[w]) + _f32(2) * field[i]
-            energies[w] -= 0.5 * weight[i] * signs[i, w] * force
+            energies[w] -= signs[i, w] * (pair * sums[w] + lone)
     _keep(signs, energies, first, best, best_energy)
 
 
 @njit(inline="always", fastmath=True)
 def _to_grid(x, scale, out):
     for w in range(out.size):
-        out[w] = np.int16(np.int32(x[w] * scale[w] + _f32(32768.5)) - 32768)
+        level = np.int32(x[w] * scale[w] + _f32(128))
+        out[w] = np.int8(min(level, np.int32(255)) - np.int32(128))
 
 
 @njit(f"void({_UNIFORM}, {_STATE}, {_LOOK})", fastmath=True, cache=True)
 def advance_uniform(
-    indptr, middles, indices, sizes, levels, field, amplitude, x, y, num_cac, pump, constants,
+    indptr, middles, indices, sizes, halves, field, amplitude, x, y, num_cac, pump, constants,
     until_look, look, weight, best, best_energy,
 ):  # fmt: skip
     """As `advance_sparse`, where the couplings of each row i are ±sizes[i], positive ones first.
 
-    What rows see of each other are whole numbers up to `levels`, small enough to be added as 16-bit
-    integers: half the memory to move, and nothing to multiply.
+    Rows see each other in 8 bits: position (k + 1/2) / 128 of the largest as k, -128 to 127, so
+    that not even the smallest position is seen as 0. The sums have 16 bits: a quarter of the memory
+    to move, and nothing to multiply. `halves` are the sums of the 1/2.
     """
     n, columns = x.shape
     force, sums = np.empty(columns, np.float32), np.empty(columns, np.int16)
     scale, unit = np.empty(columns, np.float32), np.empty(columns, np.float32)
     for w in range(columns):
-        scale[w] = levels / constants[4, w]
-        unit[w] = constants[4, w] / levels
-    grid = np.empty((n, columns), np.int16)
+        scale[w] = _f32(128) / constants[4, w]
+        unit[w] = constants[4, w] / _f32(128)
+    grid = np.empty((n, columns), np.int8)
     for i in range(n):
         _to_grid(x[i], scale, grid[i])
     for t in range(pump.shape[0]):
         for i in range(n):
             _signed_sum(indptr[i], middles[i], indptr[i + 1], indices, grid, sums)
             for w in range(columns):
-                force[w] = field[i] * amplitude[w] + sizes[i] * unit[w] * _f32(sums[w])
+                position = unit[w] * (_f32(sums[w]) + halves[i])
+                force[w] = field[i] * amplitude[w] + sizes[i] * position
             _update(x[i], y[i], force, num_cac, pump[t], constants)
             _to_grid(x[i], scale, grid[i])
         if num_cac > 0 and (t + 1 - until_look) % look == 0:
             record_uniform(
-                indptr, middles, indices, sizes, levels, field, weight, x, 0, num_cac,
+                indptr, middles, indices, sizes, halves, field, weight, x, 0, num_cac,
                 best, best_energy,
             )  # fmt: skip
-
-
-_DESCENT = "float64[::1], int8[:,::1], float64[:,::1], float64[::1]"
-
-
-@njit(f"void({_INT}, {_INT}, float64[::1], {_DESCENT})", fastmath=True, cache=True)
-def descend_sparse(indptr, indices, data, largest, bits, slopes, tolerance):
-    """Descend, replica by replica, until no flip and no pair of flips lowers the energy.
-
-    `slopes` is Mx + l; `largest` is max_j |M_ij|. A pair can only gain if the loss by one of its
-    flips is less than their coupling.
-    """
-    for r in range(bits.shape[0]):
-        x, slope = bits[r], slopes[r]
-        for _ in range(_PASSES):
-            improved, single = False, False
-            for i in range(x.size):
-                flip = 1 - 2 * x[i]
-                if flip * slope[i] < -tolerance[i]:
-                    single = True
-                    x[i] += flip
-                    for k in range(indptr[i], indptr[i + 1]):
-                        slope[indices[k]] += flip * data[k]
-            if single:
-                continue
-            for i in range(x.size):
-                flip = 1 - 2 * x[i]
-                if flip * slope[i] >= largest[i]:
-                    continue
-                lowest, partner = 0.0, -1
-                for k in range(indptr[i], indptr[i + 1]):
-                    j = indices[k]
-                    change = (1 - 2 * x[j]) * (slope[j] + flip * data[k])
-                    if change < lowest:
-                        lowest, partner = change, j
-                if partner < 0 or flip * slope[i] + lowest >= -tolerance[i] - tolerance[partner]:
-                    continue
-                improved = True
-                for m in (i, partner):
-                    turn = 1 - 2 * x[m]
-                    x[m] += turn
-                    for k in range(indptr[m], indptr[m + 1]):
-                        slope[indices[k]] += turn * data[k]
-            if not improved:
-                break
-
-
-@njit(f"void(float64[:,::1], {_DESCENT})", fastmath=True, cache=True)
-def descend_dense(matrix, largest, bits, slopes, tolerance):
-    """As `descend_sparse`."""
-    n = bits.shape[1]
-    flips = np.empty(n)
-    for r in range(bits.shape[0]):
-        x, slope = bits[r], slopes[r]
-        for j in range(n):
-            flips[j] = 1 - 2 * x[j]
-        for _ in range(_PASSES):
-            improved, single = False, False
-            for i in range(n):
-                if flips[i] * slope[i] < -tolerance[i]:
-                    single = True
-                    slope += flips[i] * matrix[i]
-                    flips[i] = -flips[i]
-            if single:
-                continue
-            for i in range(n):
-                if flips[i] * slope[i] >= largest[i]:
-                    continue
-                row, flip, lowest, partner = matrix[i], flips[i], 0.0, -1
-                for j in range(n):
-                    lowest = min(lowest, flips[j] * (slope[j] + flip * row[j]))
-                if flip * slope[i] + lowest >= -tolerance[i]:
-                    continue
-                lowest = 0.0
-                for j in range(n):
-                    change = flips[j] * (slope[j] + flip * row[j])
-                    if change < lowest and j != i:
-                        lowest, partner = change, j
-                if partner < 0 or flip * slope[i] + lowest >= -tolerance[i] - tolerance[partner]:
-                    continue
-                improved = True
-                for m in (i, partner):
-                    slope += flips[m] * matrix[m]
-                    flips[m] = -flips[m]
-            if not improved:
-                break
-        for j in range(n):
-            x[j] = 1 if flips[j] < 0 else 0

@@ -19,9 +19,9 @@ _SMALL = 32
 # Coefficients below this are zero: 1 / norm of a row must stay finite.
 _SMALLEST = 1e-290
 
-# Of `Forces.uniform_rows`: the largest sum of 16 bits, the coarsest grid for positions, and the
-# fewest neighbours, in the mean, for which it pays.
-_LARGEST_SUM, _FEWEST_LEVELS, _MANY = 32767, 256, 8
+# Of `Forces.uniform_rows`: the most neighbours whose 8-bit positions add up to 16 bits, and the
+# fewest, in the mean, for which it pays.
+_MOST, _MANY = 255, 8
 
 
 @dataclass(frozen=True)
@@ -191,26 +191,26 @@ class Forces:
         """Whether `matrix` is an ndarray."""
         return isinstance(self.matrix, np.ndarray)
 
-    def uniform_rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, int] | None:
+    def uniform_rows(self) -> tuple[np.ndarray, ...] | None:
         """For sparse rows of many couplings of one size each, as in Max-Cut; None for others.
 
-        Returns the end of the positive couplings of each row, the columns, positive couplings
-        first, the sizes, and up to what whole number positions can be written so that no sum over
-        a row exceeds 16 bits, at least `_FEWEST_LEVELS`.
+        Returns, as `qhal_cim.compiled.advance_uniform` takes them, where rows begin and where their
+        positive couplings end, the columns, positive couplings first, the sizes, and half of how
+        many more couplings are positive than negative.
         """
         if self.is_dense or self.matrix.nnz < _MANY * self.field.size:
             return None
         indptr, indices, data = self.matrix.indptr, self.matrix.indices, self.matrix.data
         degrees = np.diff(indptr)
-        levels = _LARGEST_SUM // int(degrees.max())
         sizes = np.abs(data[np.minimum(indptr[:-1], data.size - 1)])
         rows = np.repeat(np.arange(degrees.size), degrees)
-        if levels < _FEWEST_LEVELS or not np.allclose(np.abs(data), sizes[rows], 1e-6, 0.0):
+        if degrees.max() > _MOST or not np.allclose(np.abs(data), sizes[rows], 1e-6, 0.0):
             return None
         positive = data > 0
         order = np.lexsort((~positive, rows))
-        middles = indptr[:-1] + np.bincount(rows, positive, degrees.size).astype(np.int32)
-        return middles, np.ascontiguousarray(indices[order]), sizes, levels
+        counts = np.bincount(rows, positive, degrees.size)
+        where = [a.astype(np.uint64) for a in (indptr, indptr[:-1] + counts, indices[order])]
+        return *where, sizes, (counts - degrees / 2).astype(np.float32)
 
 
 def _row_norms(form: QuadraticForm) -> np.ndarray:

@@ -103,7 +103,7 @@ class CompiledKernel(Kernel):
         if forces.is_dense:
             kind, self._matrix = "dense", (np.ascontiguousarray(matrix),)
         elif uniform is not None:
-            kind, self._matrix = "uniform", (matrix.indptr, *uniform)
+            kind, self._matrix = "uniform", uniform
         else:
             kind, self._matrix = "sparse", (matrix.indptr, matrix.indices, matrix.data)
         self.name = f"numba-{kind}"

@@ -6,7 +6,7 @@ Constants were tuned on random and structured problems with updates row by row; 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from qhal_cim.forms import QuadraticForm
 # Neighbours per spin up to which a graph counts as one of low degree.
 _FEW_NEIGHBOURS = 8
 
+# Variables from which on replicas are selected; and how far, relatively, copies are displaced.
+_MANY_VARIABLES, SPREAD = 1000, 0.1
 
 # Of `Cycles`: the first ramp's share of a run, the fewest steps of a return, the most returns, the
 # share of the ramp at which one begins and the size of the positions it begins with.
@@ -35,6 +37,8 @@ class Schedule:
     start : initial positions are uniform in [-start, start]
     target : squared amplitude a that the error variables of ``"cac"`` aim at (1 for ``"bsb"``)
     beta : rate β of the error variables (``"cac"`` only)
+    selections : shares of the run at which the worse half of the replicas go on as copies of the
+        better half (``"cac"`` only)
     """
 
     dynamics: str
@@ -45,6 +49,7 @@ class Schedule:
     start: float
     target: float = 1.0
     beta: float = 0.0
+    selections: tuple[float, ...] = ()
 
     def pump_at(self, progress: np.ndarray) -> np.ndarray:
         """The pump parameter at `progress` in [0, 1], same shape."""
@@ -65,6 +70,12 @@ CAC_RESTLESS = Schedule(
     dynamics="cac", pump=(-2.2, -0.6), exponent=0.14, dt=0.45, gain=0.55, start=0.06, target=0.28,
     beta=1.85,
 )  # fmt: skip
+
+# Chaotic amplitude control by selection: large graphs, where a single read hardly ever finds the
+# best. The ramp ends where nothing moves any more.
+CAC_SELECTED = replace(
+    CAC, pump=(-2.13, 0.626), selections=(0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
+)
 
 # Ballistic bifurcation, ramped from far below threshold: spin glasses and random graphs.
 BSB = Schedule(dynamics="bsb", pump=(-0.764, 1.063), exponent=1.63, dt=1.153, gain=1.733, start=0.6)
@@ -117,17 +128,25 @@ def chosen(dynamics: str, form: QuadraticForm) -> tuple[Schedule, ...]:
     if dynamics != "bsb" and _is_square_lattice(form):
         return (CAC_RESTLESS,)
     if dynamics == "cac":
-        return (CAC,)
+        return (CAC_SELECTED,) if _is_large_graph(form) else (CAC,)
     ballistic = (BSB, BSB_EAGER) if form.has_linear else (BSB,)
     if dynamics == "bsb":
         return ballistic
     if _is_low_degree(form):
         return (CAC, *ballistic) if form.has_linear else (CAC, CAC, CAC, BSB)
+    if _is_large_graph(form):
+        return (CAC_SELECTED,)
     return (CAC, *ballistic, *ballistic) if form.has_linear else (CAC, BSB, BSB, BSB)
 
 
 def _is_low_degree(form: QuadraticForm) -> bool:
     return form.num_entries <= _FEW_NEIGHBOURS * form.num_variables
+
+
+def _is_large_graph(form: QuadraticForm) -> bool:
+    if form.is_dense or form.has_linear or _is_low_degree(form):
+        return False
+    return form.num_variables >= _MANY_VARIABLES
 
 
 def _is_square_lattice(form: QuadraticForm) -> bool:

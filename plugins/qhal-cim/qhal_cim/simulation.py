@@ -8,7 +8,7 @@ from qhal_cim.fallback import NumpyDenseKernel, NumpySparseKernel
 from qhal_cim.forms import Forces, QuadraticForm, with_ancilla
 from qhal_cim.kernels import LOOK, Batch, CompiledKernel, Kernel, with_numba
 from qhal_cim.ramp import Ramp
-from qhal_cim.schedules import RETURN_SIZE, Cycles, Replicas, Schedule
+from qhal_cim.schedules import RETURN_SIZE, SPREAD, Cycles, Replicas, Schedule
 
 FIELDS = ("target", "mean", "ancilla")
 
@@ -38,6 +38,7 @@ class Simulation:
         self._ancilla = fields == "ancilla" and form.has_linear
         self._mean = fields == "mean"
         self._schedules = schedules
+        self._selections = np.array(max((s.selections for s in schedules), key=len))
         self._ramp = Ramp()
         self.kernel = make_kernel(Forces.of(with_ancilla(form) if self._ancilla else form), kernel)
 
@@ -52,18 +53,23 @@ class Simulation:
         """See `Machine.run`."""
         replicas = Replicas.share(self._schedules, num_replicas, len(given))
         batch = self._begin(replicas, rng, given)
-        ramp, done = 0, 0
+        ramp = selection = done = 0
         for progress in self._ramp.chunks(num_steps, end):
             if done <= 1:  # by then the time of a step is known
                 cycles = Cycles.of(self._ramp.steps(num_steps, end))
-            numbers, shares = cycles.at(progress)
+            ramps, shares = cycles.at(progress)
+            selections = np.searchsorted(self._selections, progress + 1e-9, side="right")
             pump = replicas.pump_at(progress, shares)
-            for number in range(ramp, int(numbers[-1]) + 1):
-                if number > ramp:
+            at = 0
+            for step in np.flatnonzero(_changes(ramps, ramp) | _changes(selections, selection)):
+                self._advance(batch, pump[at:step], done + at)
+                at = int(step)
+                if ramps[at] > ramp:
                     self._return(batch, rng)
-                first, last = np.searchsorted(numbers, (number, number + 1)).tolist()
-                self._advance(batch, pump[first:last], done + first)
-            ramp = int(numbers[-1])
+                if selections[at] > selection:
+                    self._select(batch, rng)
+                ramp, selection = int(ramps[at]), int(selections[at])
+            self._advance(batch, pump[at:], done + at)
             done += progress.size
         self.kernel.record(batch, 0, num_replicas)
         return self._read(batch), done
@@ -89,6 +95,24 @@ class Simulation:
         batch.x[:, first:] = batch.best[:, first:] * (np.float32(RETURN_SIZE) * sizes)
         batch.y[:, first:] = 0
 
+    def _select(self, batch: Batch, rng: np.random.Generator) -> None:
+        """Let the worse half of the chaotic replicas go on as copies of the better half.
+
+        Replicas that are behind half-way seldom catch up. Copies are displaced a little, and chaos
+        does the rest. Replicas of given states are left alone.
+        """
+        replicas = batch.replicas
+        self.kernel.record(batch, 0, replicas.num_cac)
+        own = np.flatnonzero(~replicas.seeded[: replicas.num_cac])
+        own = own[np.argsort(batch.best_energy[own], kind="stable")]
+        half = own.size // 2
+        ahead, behind = own[:half], own[own.size - half :]
+        spread = 2 * rng.random((len(batch.x), half), dtype=np.float32) - 1
+        batch.x[:, behind] = batch.x[:, ahead] * (1 + np.float32(SPREAD) * spread)
+        for state in (batch.y, batch.best):
+            state[:, behind] = state[:, ahead]
+        batch.best_energy[behind] = batch.best_energy[ahead]
+
     @property
     def kernel_name(self) -> str:
         """See `Machine.kernel_name`."""
@@ -112,3 +136,9 @@ class Simulation:
         if self._ancilla:
             spins = spins[:-1] * spins[-1]
         return np.ascontiguousarray(spins.T)
+
+
+def _changes(numbers: np.ndarray, before: int) -> np.ndarray:
+    """Where each of `numbers` differs from the one before it."""
+    changed: np.ndarray = np.diff(numbers, prepend=before) != 0
+    return changed

@@ -38,7 +38,7 @@ class Schedule:
     target : squared amplitude a that the error variables of ``"cac"`` aim at (1 for ``"bsb"``)
     beta : rate β of the error variables (``"cac"`` only)
     selections : shares of the run at which the worse half of the replicas go on as copies of the
-        better half (``"cac"`` only)
+        better half; a run that has any has one schedule
     """
 
     dynamics: str
@@ -71,12 +71,6 @@ CAC_RESTLESS = Schedule(
     beta=1.85,
 )  # fmt: skip
 
-# Chaotic amplitude control by selection: large graphs, where a single read hardly ever finds the
-# best. The ramp ends where nothing moves any more.
-CAC_SELECTED = replace(
-    CAC, pump=(-2.13, 0.626), selections=(0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
-)
-
 # Ballistic bifurcation, ramped from far below threshold: spin glasses and random graphs.
 BSB = Schedule(dynamics="bsb", pump=(-0.764, 1.063), exponent=1.63, dt=1.153, gain=1.733, start=0.6)
 
@@ -84,6 +78,13 @@ BSB = Schedule(dynamics="bsb", pump=(-0.764, 1.063), exponent=1.63, dt=1.153, ga
 BSB_EAGER = Schedule(
     dynamics="bsb", pump=(0.155, 0.896), exponent=0.727, dt=1.319, gain=1.148, start=0.5
 )
+
+# By selection: large problems, where a single read hardly ever finds the best. The chaotic ramp
+# ends where nothing moves any more.
+CAC_SELECTED = replace(
+    CAC, pump=(-2.13, 0.626), selections=(0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
+)
+BSB_SELECTED = replace(BSB, selections=(0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8))
 
 
 @dataclass(frozen=True)
@@ -123,30 +124,26 @@ def chosen(dynamics: str, form: QuadraticForm) -> tuple[Schedule, ...]:
     """The schedules that the replicas of a run share out among themselves, evenly.
 
     Without fields the problem is a pure spin glass or Max-Cut, where `BSB_EAGER` only loses. `CAC`
-    is best where spins have few neighbours, and elsewhere finds what the others miss.
+    is best where spins have few neighbours, and elsewhere finds what the others miss. Large
+    problems without fields have one schedule, by selection.
     """
     if dynamics != "bsb" and _is_square_lattice(form):
         return (CAC_RESTLESS,)
+    if not form.has_linear and form.num_variables >= _MANY_VARIABLES:
+        chaotic = dynamics == "cac" or (dynamics == "portfolio" and not form.is_dense)
+        return (CAC_SELECTED,) if chaotic else (BSB_SELECTED,)
     if dynamics == "cac":
-        return (CAC_SELECTED,) if _is_large_graph(form) else (CAC,)
+        return (CAC,)
     ballistic = (BSB, BSB_EAGER) if form.has_linear else (BSB,)
     if dynamics == "bsb":
         return ballistic
     if _is_low_degree(form):
         return (CAC, *ballistic) if form.has_linear else (CAC, CAC, CAC, BSB)
-    if _is_large_graph(form):
-        return (CAC_SELECTED,)
     return (CAC, *ballistic, *ballistic) if form.has_linear else (CAC, BSB, BSB, BSB)
 
 
 def _is_low_degree(form: QuadraticForm) -> bool:
     return form.num_entries <= _FEW_NEIGHBOURS * form.num_variables
-
-
-def _is_large_graph(form: QuadraticForm) -> bool:
-    if form.is_dense or form.has_linear or _is_low_degree(form):
-        return False
-    return form.num_variables >= _MANY_VARIABLES
 
 
 def _is_square_lattice(form: QuadraticForm) -> bool:

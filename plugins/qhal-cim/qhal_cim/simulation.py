@@ -38,7 +38,7 @@ class Simulation:
         self._ancilla = fields == "ancilla" and form.has_linear
         self._mean = fields == "mean"
         self._schedules = schedules
-        self._selections = np.array(max((s.selections for s in schedules), key=len))
+        self._selections = np.array(schedules[0].selections)
         self._ramp = Ramp()
         self.kernel = make_kernel(Forces.of(with_ancilla(form) if self._ancilla else form), kernel)
 
@@ -56,7 +56,7 @@ class Simulation:
         ramp = selection = done = 0
         for progress in self._ramp.chunks(num_steps, end):
             if done <= 1:  # by then the time of a step is known
-                cycles = Cycles.of(self._ramp.steps(num_steps, end))
+                cycles = self._cycles(self._ramp.steps(num_steps, end))
             ramps, shares = cycles.at(progress)
             selections = np.searchsorted(self._selections, progress + 1e-9, side="right")
             pump = replicas.pump_at(progress, shares)
@@ -73,6 +73,9 @@ class Simulation:
             done += progress.size
         self.kernel.record(batch, 0, num_replicas)
         return self._read(batch), done
+
+    def _cycles(self, num_steps: int) -> Cycles:
+        return Cycles(1.0, 0) if self._selections.size else Cycles.of(num_steps)
 
     def _advance(self, batch: Batch, pump: np.ndarray, done: int) -> None:
         """Advance by the steps of `pump`, after `done` steps of the run."""
@@ -96,14 +99,13 @@ class Simulation:
         batch.y[:, first:] = 0
 
     def _select(self, batch: Batch, rng: np.random.Generator) -> None:
-        """Let the worse half of the chaotic replicas go on as copies of the better half.
+        """Let the worse half of the replicas go on as copies of the better half.
 
         Replicas that are behind half-way seldom catch up. Copies are displaced a little, and chaos
         does the rest. Replicas of given states are left alone.
         """
-        replicas = batch.replicas
-        self.kernel.record(batch, 0, replicas.num_cac)
-        own = np.flatnonzero(~replicas.seeded[: replicas.num_cac])
+        self.kernel.record(batch, 0, batch.replicas.kinds.size)
+        own = np.flatnonzero(~batch.replicas.seeded)
         own = own[np.argsort(batch.best_energy[own], kind="stable")]
         half = own.size // 2
         ahead, behind = own[:half], own[own.size - half :]

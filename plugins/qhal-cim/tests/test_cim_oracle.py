@@ -159,12 +159,13 @@ def test_seeds(options, density):
     assert not (one.states == other.states).all()
 
 
-@pytest.mark.parametrize("density", [0.03, 1.0])
-def test_same_samples_in_another_process_with_other_threads(density):
+@pytest.mark.parametrize(("n", "density"), [(150, 0.03), (150, 1.0), (1000, 0.01)])
+def test_same_samples_in_another_process_with_other_threads(n, density):
     code = (
         "import numpy as np, qhal; from qhal_cim import Cim; rng = np.random.default_rng(5);"
-        f"kept = rng.random((150, 150)) < {density};"
-        "q = qhal.Qubo(np.triu(kept * rng.normal(size=(150, 150))));"
+        f"kept = rng.random(({n}, {n})) < {density};"
+        f"J = np.triu(kept * rng.normal(size=({n}, {n})), 1);"
+        f"q = qhal.Qubo.from_ising(qhal.Ising(J, rng.normal(size={n}) * ({n} < 1000)));"
         "s = Cim(num_steps=60).sample(q, num_reads=30, seed=11);"
         "import json; print(json.dumps([s.states.tolist(), s.energies.tolist()]))"
     )

@@ -10,6 +10,7 @@ from qhal_cim.kernels import Batch
 from qhal_cim.schedules import (
     BSB,
     BSB_EAGER,
+    BSB_SELECTED,
     CAC,
     CAC_RESTLESS,
     CAC_SELECTED,
@@ -106,9 +107,12 @@ def test_schedules_and_steps_follow_from_the_problem():
     assert chosen("portfolio", few).count(CAC) / len(chosen("portfolio", few)) == 0.75
     assert chosen("portfolio", many).count(CAC) / len(chosen("portfolio", many)) == 0.25
     assert chosen("cac", many) == (CAC,)
-    large = graph(1000, 10, 0.0)
-    assert chosen("portfolio", large) == chosen("cac", large) == (CAC_SELECTED,)
-    assert CAC_SELECTED not in chosen("bsb", large) + chosen("portfolio", graph(1000, 10, 1.0))
+    for large in (graph(1000, 10, 0.0), graph(1000, 2, 0.0)):
+        assert chosen("portfolio", large) == chosen("cac", large) == (CAC_SELECTED,)
+        assert chosen("bsb", large) == (BSB_SELECTED,)
+    dense = QuadraticForm(np.ones((1000, 1000)), np.zeros(1000))
+    assert chosen("portfolio", dense) == (BSB_SELECTED,)
+    assert CAC_SELECTED not in chosen("portfolio", graph(1000, 10, 1.0))
     assert [default_steps(graph(n, 8, 0.0)) for n in (20, 50, 900, 9000)] == [100, 312, 900, 2000]
     assert default_steps(fields) == default_steps(graph(9000, 2, 0.0)) == 500
     assert default_steps(QuadraticForm(np.ones((1500, 1500)), np.zeros(1500))) == 750
@@ -192,10 +196,11 @@ def test_selection_lets_the_better_half_go_on_twice():
     assert (batch.x[:, kept] == x[:, kept]).all()
 
 
-def test_selection_finds_lower_states_on_large_graphs(monkeypatch):
-    problem = random_graph(1000, 12, 4)
-    selected = Cim(num_steps=300).sample(problem, num_reads=128, seed=0).energies
-    monkeypatch.setattr(qhal_cim.schedules, "CAC_SELECTED", CAC)
-    independent = Cim(num_steps=300).sample(problem, num_reads=128, seed=0).energies
+@pytest.mark.parametrize("dense", [False, True])
+def test_selection_finds_lower_states_of_large_problems(dense, monkeypatch):
+    problem = glass(1000, 4) if dense else random_graph(1000, 12, 4)
+    selected = Cim(num_steps=100).sample(problem, num_reads=64, seed=0).energies
+    monkeypatch.setattr(qhal_cim.schedules, "_MANY_VARIABLES", 10**9)
+    independent = Cim(num_steps=100).sample(problem, num_reads=64, seed=0).energies
     assert selected.mean() < independent.mean() - 2
     assert selected[0] <= independent[0]

@@ -61,7 +61,7 @@ class Simulation:
             selections = np.searchsorted(self._selections, progress + 1e-9, side="right")
             pump = replicas.pump_at(progress, shares)
             at = 0
-            for step in np.flatnonzero(_changes(ramps, ramp) | _changes(selections, selection)):
+            for step in np.flatnonzero(np.diff(ramps + selections, prepend=ramp + selection)):
                 self._advance(batch, pump[at:step], done + at)
                 at = int(step)
                 if ramps[at] > ramp:
@@ -138,9 +138,3 @@ class Simulation:
         if self._ancilla:
             spins = spins[:-1] * spins[-1]
         return np.ascontiguousarray(spins.T)
-
-
-def _changes(numbers: np.ndarray, before: int) -> np.ndarray:
-    """Where each of `numbers` differs from the one before it."""
-    changed: np.ndarray = np.diff(numbers, prepend=before) != 0
-    return changed

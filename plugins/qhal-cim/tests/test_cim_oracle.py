@@ -191,8 +191,9 @@ def test_initial_states_are_never_lost(options):
     good = Cim(num_steps=1000).sample(qubo, num_reads=50, seed=0).states[:3]
     short = Cim(num_steps=2, descent=False, **options)
     seeded = short.sample(qubo, num_reads=9, seed=1, initial_states=good)
-    assert seeded.energies[0] <= qubo.energies(good).min()
-    assert np.sort(seeded.energies)[2] <= qubo.energies(good).max()
+    dust = 1e-9  # sums differ in their last digits with the shape of what is multiplied
+    assert seeded.energies[0] <= qubo.energies(good).min() + dust
+    assert np.sort(seeded.energies)[2] <= qubo.energies(good).max() + dust
     assert seeded.energies[0] < short.sample(qubo, num_reads=9, seed=1).energies[0]
     # More states than reads: the best ones are used, wherever they stand.
     random = np.random.default_rng(2).integers(0, 2, (40, qubo.num_variables))
@@ -200,7 +201,7 @@ def test_initial_states_are_never_lost(options):
     assert qubo.energies(random).min() > qubo.energies(good).max()
     two = short.sample(qubo, num_reads=2, seed=1, initial_states=crowd)
     assert len(two) == 2
-    assert two.energies[1] <= np.sort(qubo.energies(good))[1]
+    assert two.energies[1] <= np.sort(qubo.energies(good))[1] + dust
 
 
 def test_input_is_not_changed():

@@ -36,7 +36,10 @@ def assembly(n: int = 10_000, rows: int = 2_000, entries: int = 10) -> None:
         ),
         shape=(rows, n),
     )
-    problem = Qcbo.from_arrays(quadratic, A_eq=matrix, b_eq=matrix @ rng.integers(0, 2, n))
+    sides, half = matrix @ rng.integers(0, 2, n), rows // 2
+    problem = Qcbo.from_arrays(
+        quadratic, A_eq=matrix[:half], b_eq=sides[:half], A_le=matrix[half:], b_le=sides[half:]
+    )
     start = time.process_time()
     lifting = Lifting(encode(problem))
     prepared = time.process_time() - start
@@ -46,8 +49,8 @@ def assembly(n: int = 10_000, rows: int = 2_000, entries: int = 10) -> None:
     taken = time.process_time() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # KiB on Linux
     print(
-        f"n = {n}, {rows} rows: once {1e3 * prepared:.0f} ms, "
-        f"a QUBO {1e3 * taken:.1f} ms, peak of the process {peak:.0f} MiB"
+        f"n = {n}, {rows} rows, half of them with slack, {lifting.program.num_bits} bits: "
+        f"once {1e3 * prepared:.0f} ms, a QUBO {1e3 * taken:.1f} ms, at most {peak:.0f} MiB in all"
     )
 
 

@@ -133,30 +133,41 @@ def means(results: Results, key: str) -> None:
     CONSOLE.print(table)
 
 
+def differences(results: Results, choose: Choice, family: str) -> list[float]:
+    """Raw gap minus that of `level` in points, the mean over the seeds of each instance."""
+    own = results.gaps("level", family, "raw")
+    other = results.gaps(choose(family), family, "raw")
+    by_instance: dict[tuple, list[float]] = defaultdict(list)
+    for run in sorted(set(own) & set(other)):
+        by_instance[run[:3]].append(100 * (other[run] - own[run]))
+    return [float(np.mean(found)) for found in by_instance.values()]
+
+
+def interval(values: np.ndarray) -> str:
+    """Mean and 95% interval by bootstrap."""
+    draws = np.random.default_rng(0).integers(0, len(values), (DRAWS, len(values)))
+    low, high = np.percentile(values[draws].mean(axis=1), (2.5, 97.5))
+    return f"{values.mean():+.2f} ({low:.2f}, {high:.2f})"
+
+
 def paired(results: Results) -> None:
-    """Raw gap minus that of `level`, with intervals and tests."""
-    title = f"{results.name}: raw gap minus that of level, in points"
-    table = Table("method", "mean", "95%", "better / equal / worse", "p", title=title)
+    """Raw gap minus that of `level`, with intervals and tests, over all and by family."""
+    title = f"{results.name}: raw gap minus that of level, in points (95%)"
+    whole = Table("method", "mean (95%)", "better / equal / worse", "p", title=title)
+    single = Table("method", *results.families, title=title)
     rows = {k: v for k, v in results.rows().items() if k != "level"}
     for label, choose in rows.items():
-        differences = []
-        for family in results.families:
-            own = results.gaps("level", family, "raw")
-            other = results.gaps(choose(family), family, "raw")
-            by_instance: dict[tuple, list[float]] = defaultdict(list)
-            for run in sorted(set(own) & set(other)):
-                by_instance[run[:3]].append(100 * (other[run] - own[run]))
-            differences += [np.mean(d) for d in by_instance.values()]
-        d = np.array(differences)
+        by_family = [np.array(differences(results, choose, f)) for f in results.families]
+        d = np.concatenate(by_family)
         if not len(d):
             continue
-        draws = np.random.default_rng(0).integers(0, len(d), (DRAWS, len(d)))
-        low, high = np.percentile(d[draws].mean(axis=1), (2.5, 97.5))
         p = wilcoxon(d).pvalue if d.any() else 1.0
         counts = f"{(d < 0).sum()} / {(d == 0).sum()} / {(d > 0).sum()}"
-        table.add_row(label, f"{d.mean():+.2f}", f"{low:+.2f} to {high:+.2f}", counts, f"{p:.1g}")
+        whole.add_row(label, interval(d), counts, f"{p:.1g}")
+        single.add_row(label, *(interval(part) if len(part) else "" for part in by_family))
     if rows:
-        CONSOLE.print(table)
+        CONSOLE.print(whole)
+        CONSOLE.print(single)
 
 
 def against_cpsat(results: Results) -> None:

@@ -4,13 +4,15 @@ import resource
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 import qhal
-from qhal.composites import Budget, Portfolio, Retry
+from qhal.composites import Budget, Portfolio, Presolve, Retry
 from qhal.errors import BudgetError, InputError, OracleError, TransientError
 from qhal.oracle import ExactAnswer, exactly
 from qhal.reference import Exhaustive
 from qhal.samples import Status
+from tests.problems.strategies import qcbos
 
 RNG = np.random.default_rng(4)
 PROBLEM = qhal.Qcbo.from_arrays(
@@ -62,6 +64,17 @@ def test_proofs_pass_through(tmp_path, exact):
         assert certified.lower_bound == TRUTH, chain
         none = qhal.solve(IMPOSSIBLE, oracle=oracle, method="direct", seed=1)
         assert (none.status, none.certified) == (Status.INFEASIBLE, True), chain
+
+
+@settings(max_examples=150)
+@given(qcbos(max_variables=5))
+def test_presolve_loses_nothing(problem):
+    truth = Exhaustive().solve_exactly(problem)
+    answer = Presolve(Exhaustive()).solve_exactly(problem)
+    assert answer.status is truth.status
+    if truth.values is not None:
+        assert problem.feasible(answer.values)[0]
+        assert answer.objective == problem.objectives(answer.values)[0] == truth.objective
 
 
 @pytest.mark.parametrize("chain", ["precision(bits=8)", "decompose(size=5)", "noisy"])

@@ -71,7 +71,7 @@ class Checkpoint:
         replace_file(self._path, write_arrays({"facts": text, **snapshot.arrays}))
 
     def _require_same(self, facts: Mapping[str, Any]) -> None:
-        if facts["problem"] != self._problem:
+        if facts.get("problem") != self._problem:
             raise InputError(
                 f"the checkpoint {self._path} belongs to another problem: name another file, or "
                 "remove it to start afresh."

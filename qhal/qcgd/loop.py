@@ -135,9 +135,9 @@ class Run:
             self._restore(snapshot)
         except InputError:
             raise
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(
-                f"the checkpoint {path} is damaged ({error}): remove it to start afresh."
+                f"the checkpoint {path} is damaged ({error!s:.100}): remove it to start afresh."
             ) from None
 
     def run(self, callback: Callback | None, observer: Observer | None) -> Solution:

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from click.testing import CliRunner
 
 import qhal
+from qhal.archive import parse_array, read_members, write_arrays
 from qhal.chain import parse_chain
 from qhal.cli import main
+from qhal.composites import Replay
+from qhal.composites.answers import seal
 from qhal.datasets.arrays import read_samples
 from qhal.datasets.idx import read_idx
 from qhal.errors import QhalError
@@ -93,6 +98,61 @@ def _file_reader(name: str, read: Callable[[Path], object]) -> Callable[[bytes],
 def _chain(data: bytes) -> None:
     with contextlib.suppress(QhalError):
         parse_chain(data.decode("utf-8", "replace"))
+
+
+_QUBO = qhal.Qubo([[1.0, -2.0], [0.0, 0.5]])
+_PROBLEM = qhal.Qcbo.from_arrays([[1.0, -2.0], [0.0, 0.5]], A_le=[[1, 1]], b_le=[1])
+
+
+def _recording(data: bytes) -> None:
+    """Lines of JSON, sealed anew: without a valid seal nothing behind it would be reached."""
+    lines = []
+    for line in data.split(b"\n"):
+        try:
+            record = json.loads(line)
+            lines.append(seal({key: record[key] for key in record if key != "sha256"}))
+        except (ValueError, TypeError, KeyError, RecursionError):
+            lines.append(line + b"\n")
+    path = _folder() / "run.jsonl"
+    path.write_bytes(b"".join(lines))
+    with contextlib.suppress(QhalError):
+        replay = Replay(path)
+        with contextlib.suppress(QhalError):
+            replay.sample(_QUBO, num_reads=2, seed=1)
+        replay.solve_exactly(_PROBLEM, seed=1)
+
+
+def _recorded() -> bytes:
+    path = _folder() / "seed.jsonl"
+    path.unlink(missing_ok=True)
+    oracle = qhal.get_oracle(f"exhaustive|record({path})")
+    oracle.sample(_QUBO, num_reads=2, seed=1)
+    oracle.solve_exactly(_PROBLEM, seed=1)
+    return path.read_bytes()
+
+
+def _resume(path: Path) -> None:
+    qhal.solve(_PROBLEM, oracle="random", num_reads=2, iterations=3, seed=1, checkpoint=path)
+
+
+def _checkpoint(data: bytes) -> None:
+    """The JSON of a checkpoint, with sound arrays beside it."""
+    path = _folder() / "run.ckpt"
+    facts = np.frombuffer(data, dtype=np.uint8)
+    path.write_bytes(write_arrays(_checkpointed()[1] | {"facts": facts}))
+    with contextlib.suppress(QhalError):
+        _resume(path)
+
+
+@lru_cache(maxsize=1)
+def _checkpointed() -> tuple[bytes, dict[str, np.ndarray]]:
+    """The JSON of a checkpoint, and its arrays."""
+    path = _folder() / "seed.ckpt"
+    path.unlink(missing_ok=True)
+    _resume(path)
+    members = read_members(path.read_bytes(), "seed")
+    arrays = {name.removesuffix(".npy"): parse_array(m, name) for name, m in members.items()}
+    return arrays.pop("facts").tobytes(), arrays
 
 
 WORDS = (
@@ -190,6 +250,8 @@ TARGETS: dict[str, Target] = {
     "model": Target(_file_reader("model.npz", Network.load), (_arrays(),)),
     "dataset": Target(_file_reader("data.npz", read_samples), (_arrays(),)),
     "idx": Target(_file_reader("images", lambda path: read_idx(path, 2)), (_IDX,)),
+    "recording": Target(_recording, (_recorded(),)),
+    "checkpoint": Target(_checkpoint, (_checkpointed()[0],)),
     "chain": Target(
         _chain,
         (b"cim|precision(bits=8, split=on)|record(run.jsonl)", b"sa|retry|budget(calls=3)"),

@@ -27,6 +27,14 @@ _BEST = f"{_VEC}, float64[::1], {_MAT}, int64, int64, int8[:,::1], float64[::1]"
 _LOOK = "int64, int64, float64[::1], int8[:,::1], float64[::1]"
 
 
+@njit(inline="always")
+def _aligned(size, kind):
+    """`size` numbers from a cache line's beginning on: vectors that straddle two lines are slow."""
+    memory = np.empty(size + 64, kind)
+    skip = (64 - memory.ctypes.data % 64) % 64 // memory.itemsize
+    return memory[skip : skip + size]
+
+
 @njit(inline="always", fastmath=True)
 def _update(x, y, force, num_cac, pump, constants):
     """Advance one row by one step; see `qhal_cim.kernels` for the equations."""
@@ -109,7 +117,7 @@ def _keep(signs, energies, first, best, best_energy):
 
 @njit(inline="always", fastmath=True)
 def _signs(x, first, last):
-    signs = np.empty((x.shape[0], last - first), np.float32)
+    signs = _aligned(x.shape[0] * (last - first), np.float32).reshape(x.shape[0], last - first)
     for i in range(x.shape[0]):
         for w in range(last - first):
             signs[i, w] = _f32(1) if x[i, first + w] > 0 else _f32(-1)
@@ -121,7 +129,7 @@ def record_sparse(indptr, indices, data, field, weight, x, first, last, best, be
     """Keep the signs of columns `first` to `last` - 1 that are the best of their replica."""
     signs = _signs(x, first, last)
     energies = np.zeros(last - first)
-    force = np.empty(last - first, np.float32)
+    force = _aligned(last - first, np.float32)
     for i in range(x.shape[0]):
         for w in range(force.size):
             force[w] = _f32(2) * field[i]
@@ -136,7 +144,7 @@ def record_dense(matrix, field, weight, x, first, last, best, best_energy):
     """As `record_sparse`."""
     signs = _signs(x, first, last)
     energies = np.zeros(last - first)
-    forces = np.empty(4 * WIDTH, np.float32)
+    forces = _aligned(4 * WIDTH, np.float32)
     for start in range(0, x.shape[0], 4):
         _four_products(matrix, start, signs, forces)
         for i in range(start, min(start + 4, x.shape[0])):
@@ -157,7 +165,7 @@ def advance_sparse(
     After `until_look` steps, and every `look` from there on, the first `num_cac` columns are
     recorded.
     """
-    force = np.empty(x.shape[1], np.float32)
+    force = _aligned(x.shape[1], np.float32)
     for t in range(pump.shape[0]):
         for i in range(x.shape[0]):
             for w in range(force.size):
@@ -178,8 +186,8 @@ def advance_dense(
     `x` has at most `WIDTH` columns.
     """
     n, columns = x.shape
-    forces = np.empty(4 * WIDTH, np.float32)
-    change = np.empty(columns, np.float32)
+    forces = _aligned(4 * WIDTH, np.float32)
+    change = _aligned(columns, np.float32)
     for t in range(pump.shape[0]):
         for start in range(0, n, 4):
             _four_products(matrix, start, x, forces)
@@ -239,12 +247,12 @@ def record_uniform(
 ):
     """As `record_sparse`, for `advance_uniform`."""
     n, count = x.shape[0], last - first
-    signs = np.empty((n, count), np.int8)
+    signs = _aligned(n * count, np.int8).reshape(n, count)
     for i in range(n):
         for w in range(count):
             signs[i, w] = 1 if x[i, first + w] > 0 else -1
     energies = np.zeros(count)
-    sums = np.empty(count, np.int16)
+    sums = _aligned(count, np.int16)
     for i in range(n):
         _signed_sum(indptr[i], middles[i], indptr[i + 1], indices, signs, sums)
         pair, lone = 0.5 * weight[i] * sizes[i], weight[i] * field[i]
@@ -272,12 +280,12 @@ def advance_uniform(
     to move, and nothing to multiply. `halves` are the sums of the 1/2.
     """
     n, columns = x.shape
-    force, sums = np.empty(columns, np.float32), np.empty(columns, np.int16)
+    force, sums = _aligned(columns, np.float32), _aligned(columns, np.int16)
     scale, unit = np.empty(columns, np.float32), np.empty(columns, np.float32)
     for w in range(columns):
         scale[w] = _f32(128) / constants[4, w]
         unit[w] = constants[4, w] / _f32(128)
-    grid = np.empty((n, columns), np.int8)
+    grid = _aligned(n * columns, np.int8).reshape(n, columns)
     for i in range(n):
         _to_grid(x[i], scale, grid[i])
     for t in range(pump.shape[0]):

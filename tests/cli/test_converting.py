@@ -88,7 +88,7 @@ def test_the_input_is_not_overwritten(refused, problem, tmp_path):
 def model(tmp_path):
     spec = make_spec(np.eye(4), load("activation", "sign"), load("loss", "hinge"), hidden=0)
     path = tmp_path / "model.npz"
-    Network(spec, (np.ones((1, 4), np.int64),), (np.zeros(1, np.int64),), ("a", "b")).save(path)
+    Network(spec, (np.ones((1, 4), np.int64),), (np.ones(1, np.int64),), ("a", "b")).save(path)
     return path
 
 

@@ -14,7 +14,7 @@ def network():
     """Class b if the first of four features is above the fourth, else a."""
     x = np.random.default_rng(0).random((50, 4))
     spec = make_spec(x, load("activation", "hard-tanh"), load("loss", "hinge"), hidden=0)
-    return Network(spec, (np.array([[1, 1, -1, -1]]),), (np.array([0]),), ("a", "b"))
+    return Network(spec, (np.array([[1, 1, -1, -1]]),), (np.array([1]),), ("a", "b"))
 
 
 @pytest.fixture

@@ -68,7 +68,10 @@ def test_solve_shows_where_time_went(problem, tmp_path):
     spans = checked(json.loads(out.read_text()))
     expected = "read presolve encoding assembly oracle harvest polish multipliers checkpoint"
     assert names(spans) == {*expected.split(), "certificate"}
-    calls = [event for event in spans if event["name"] == "oracle" and event["args"]]
+    asked = [event for event in spans if event["name"] == "oracle" and event["args"]]
+    whole = [event["args"]["oracle"] for event in asked if event["args"].get("whole_problem")]
+    assert whole == ["exhaustive"]
+    calls = [event for event in asked if "num_reads" in event["args"]]
     document = json.loads(result.stdout)
     assert len(calls) == document["oracle_calls"] == 3
     assert sum(event["dur"] for event in calls) * 1e-6 == pytest.approx(

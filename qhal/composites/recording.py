@@ -68,16 +68,13 @@ class Record(Composite):
     def _begin(self) -> None:
         """Write the first line, or check the one that is there."""
         about = asdict(self.child.info)
-        header = {
-            "format": FORMAT,
-            "oracle": about,
-            "default_num_reads": self.child.default_num_reads,
-        }
+        reads = self.child.default_num_reads
+        self._first = seal({"format": FORMAT, "oracle": about, "default_num_reads": reads})
         try:
             with self._lock, _locked(self._path) as file:
                 known = _header(file, self._path)
                 if known is None:
-                    _append(file, seal(header))
+                    _append(file, self._first)
         except OSError as error:
             raise InputError(f"cannot record to {self._path}: {error.strerror or error}.") from None
         if known is not None and known["oracle"]["name"] != about["name"]:
@@ -133,6 +130,8 @@ class Record(Composite):
         """Append `record`; what went wrong, under "error"."""
         try:
             with self._lock, _locked(self._path) as file:
+                if not file.seek(0, os.SEEK_END):  # somebody removed it
+                    _append(file, self._first)
                 _append(file, seal(record))
         except OSError as error:
             reason = f"not recorded to {self._path}: {error.strerror or error}."

@@ -311,6 +311,18 @@ def test_a_file_that_is_no_cache(tmp_path):
         Cache(qhal.get_oracle("random"), diary)
 
 
+def test_a_recording_that_is_removed_in_the_middle_starts_afresh(tmp_path):
+    file = tmp_path / "run.jsonl"
+    oracle = qhal.get_oracle(f"random|record({file})")
+    oracle.sample(QUBO, seed=1)
+    file.unlink()
+    kept = oracle.sample(QUBO, seed=2)
+    replay = Replay(file)
+    assert (replay.sample(QUBO, seed=2).states == kept.states).all()
+    with pytest.raises(OracleError, match="has no answer to this question"):
+        replay.sample(QUBO, seed=1)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write to read-only folders")
 def test_a_read_only_folder(tmp_path):
     tmp_path.chmod(0o500)

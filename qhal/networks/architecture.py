@@ -118,16 +118,18 @@ def _with_bias_step(layer: LayerSpec, unit: int) -> LayerSpec:
 def _hidden(
     function: Activation, unit: int, pieces: SplineSpec, reach: int
 ) -> tuple[HiddenSpec, GridSpline]:
-    """The least resolution, `unit` times a power of two, whose rounding moves values by <= 0.02.
+    """The least resolution, `unit` times a power of two, that rounds finely enough.
 
-    `unit` itself is exact for slopes of 0 and 1. Finer grids need more bits in later layers.
+    Rounding may move values as far as the spline is from the function, or by 0.02. `unit` itself is
+    exact for slopes of 0 and 1. Finer grids need more bits in later layers, and more of a machine.
     """
     z = np.arange(-reach, reach + 1)
     for bits in range(_MAX_REFINEMENT_BITS + 1):
         made = HiddenSpec(function, unit, unit << bits)
         rounded = hidden_spline(made, pieces, reach)
         exact = rounded.spline(z / unit)
-        if np.abs(rounded(z) / made.resolution - exact).max() <= GRID_TOLERANCE:
+        tolerance = max(GRID_TOLERANCE, float(np.abs(exact - function(z / unit)).max()))
+        if np.abs(rounded(z) / made.resolution - exact).max() <= tolerance:
             break
     return made, rounded
 

@@ -189,6 +189,7 @@ class Network:
         for layer, weights, biases in zip(self.spec.layers, self.weights, self.biases, strict=True):
             if weights.shape != (layer.outputs, layer.inputs) or biases.shape != (layer.outputs,):
                 raise ValueError("the weights do not fit the layers")
-            levels = (layer.weights.levels, layer.biases.levels)
-            if not (np.isin(weights, levels[0]).all() and np.isin(biases, levels[1]).all()):
+            if layer.fixed and ((weights != 1).any() or (biases != layer.fixed_bias).any()):
+                raise ValueError("a layer without parameters has some")
+            if np.abs(weights).max() > layer.max_weight or np.abs(biases).max() > layer.max_bias:
                 raise ValueError("a weight is outside its levels")

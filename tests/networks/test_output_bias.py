@@ -125,11 +125,12 @@ def test_models_of_the_format_before_are_read(tmp_path) -> None:
         lambda header, arrays: header["layers"][1].update(fixed_bias=0.5),
         lambda header, arrays: header["layers"][1].update(fixed_bias=-1),
         lambda header, arrays: arrays.update(biases_1=arrays["biases_1"] + 1),
-        lambda header, arrays: arrays.update(weights_0=arrays["weights_0"] * 0),
+        lambda header, arrays: arrays.update(weights_0=arrays["weights_0"] * 2),
+        lambda header, arrays: arrays.update(weights_1=-arrays["weights_1"]),
     ],
-    ids=["format", "half a bias", "another bias", "a bias off", "weights of 0"],
+    ids=["format", "half a bias", "another bias", "a bias off", "weights of 2", "weights of -1"],
 )
-def test_models_whose_numbers_are_not_levels_are_refused(tmp_path, change) -> None:
+def test_models_whose_numbers_do_not_fit_the_layers_are_refused(tmp_path, change) -> None:
     network = random_network(make_spec(X, ACTIVATIONS["sigmoid"], LOSSES["hinge"]), 0)
     path = tmp_path / "model.npz"
     network.save(path)

@@ -163,9 +163,11 @@ class DWaveQpu(Oracle):
             import minorminer
 
             source = [*edges, *((v, v) for v in bqm.variables)]
-            found = minorminer.find_embedding(
-                source, list(sampler.edgelist), random_seed=_EMBEDDING_SEED
-            )
+            found: dict[int, Any] = {}
+            if len(edges) <= len(sampler.edgelist):  # else none can be, and the search takes long
+                found = minorminer.find_embedding(
+                    source, list(sampler.edgelist), random_seed=_EMBEDDING_SEED
+                )
             # minorminer leaves out variables without couplings now and then.
             used = {qubit for chain in found.values() for qubit in chain}
             spare = iter(qubit for qubit in sampler.nodelist if qubit not in used)

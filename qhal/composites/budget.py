@@ -119,6 +119,8 @@ class Budget(Composite):
         self, problem: Qcbo, *, time_limit: float | None = None, seed: int = 0
     ) -> ExactAnswer | None:
         """See `qhal.Oracle.solve_exactly`; what the child has no method for costs nothing."""
+        if not self.info.exact:
+            return None
         reserved, limit = self._reserve(1, time_limit, lambda: None)
         start = time.perf_counter()
         answer: ExactAnswer | None = None

@@ -140,6 +140,11 @@ def test_seconds_of_an_oracle_without_a_time_limit_are_refused():
         Budget(Endless(), seconds=1.0).solve_exactly(PROBLEM)
 
 
+def test_a_budget_around_what_solves_no_whole_problems_says_so():
+    with pytest.raises(InputError, match="cannot solve this constrained problem directly"):
+        qhal.solve(PROBLEM, oracle="random|budget(calls=0)", method="direct")
+
+
 def test_a_certificate_beyond_the_budget_is_not_asked_for():
     counted = Counted()
     budget = Budget(counted, calls=0)

@@ -75,7 +75,7 @@ def qhal_oracle_name(request: pytest.FixtureRequest) -> str:
         remote = get_oracle(name).info.remote
     except QhalError as error:
         if named or not isinstance(error, PluginError):
-            pytest.fail(str(error), pytrace=False)
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
         _skip(request, name, str(error))
     marker = request.node.get_closest_marker(MARKER)
     live: bool = request.config.getoption("qhal_live")

@@ -60,19 +60,19 @@ def bare(tasks: list[tuple[int, int]]) -> float:
 def cpu_s(executor: qhal.Executor) -> float:
     """CPU seconds of this process and of the executor's workers, so far."""
     ticks = 0
-    for pid in _children(os.getpid()):
+    for pid in children(os.getpid()):
         with open(f"/proc/{pid}/stat") as file:
             fields = file.read().rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
     return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
     found = []
     for thread in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{thread}/children") as file:
             for child in map(int, file.read().split()):
-                found += [child, *_children(child)]
+                found += [child, *children(child)]
     return found
 
 

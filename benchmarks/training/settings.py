@@ -56,9 +56,7 @@ def cim(**options: Any) -> Oracle:
     return get_oracle("cim", num_steps=100, **options)
 
 
-def sequential(
-    plan: TrainingPlan, oracle: Oracle, seed: int, max_calls: int | None = None, **settings: Any
-) -> Figures:
+def sequential(plan: TrainingPlan, oracle: Oracle, seed: int, **settings: Any) -> Figures:
     """Sequential training on all training samples."""
     data = plan.dataset
     run = Run(
@@ -67,7 +65,7 @@ def sequential(
         oracle,
         Serial(),
         settings=Settings(**settings),
-        limits=Limits(max_oracle_calls=max_calls),
+        limits=Limits(),
         seed=seed,
         class_names=data.class_names,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from qhal.training.local import LocalModel
 from qhal.training.store import Rows
 from qhal.training.tasks import Job, Task
 
+# Chunks of one task: sending it takes about as long as one chunk of a small network.
+CHUNKS = 4
+
 
 class Reduction:
     """Means over samples of `job`; the same on every executor."""
@@ -26,7 +30,7 @@ class Reduction:
     @span("evaluation")
     def present(self, rows: Sequence[Rows], parameters: Parameters) -> FloatArray:
         """Mean loss and share of errors over `rows`: (2,)."""
-        work = [Task(self.job, part, parameters) for part in rows]
+        work = [Task(self.job, part, parameters) for part in _parts(rows)]
         return np.asarray(
             np.sum(self._executor.map(tasks.present_score, work), axis=0) / count(rows)
         )
@@ -34,7 +38,7 @@ class Reduction:
     @span("assembly")
     def local_model(self, rows: Sequence[Rows], parameters: Parameters, block: Block) -> LocalModel:
         """The mean loss over `rows` to second order over the bits of `block`."""
-        work = [Task(self.job, part, parameters, block) for part in rows]
+        work = [Task(self.job, part, parameters, block) for part in _parts(rows)]
         parts = self._executor.map(tasks.local_model, work)
         gradient = np.sum([part[0] for part in parts], axis=0) / count(rows)
         hessian = np.sum([part[1] for part in parts], axis=0) / count(rows)
@@ -48,16 +52,23 @@ class Reduction:
 
         Shape (num_candidates, 2).
         """
-        work = [Task(self.job, part, parameters, block, candidates) for part in rows]
+        work = [Task(self.job, part, parameters, block, candidates) for part in _parts(rows)]
         parts = self._executor.map(tasks.candidate_scores, work)
         return np.asarray(np.sum(parts, axis=0) / count(rows))
 
     @span("evaluation")
     def score(self, rows: Sequence[Rows], parameters: Parameters) -> tuple[float, float]:
         """Mean loss and share of errors over `rows`, by the network itself, apart from chunks."""
-        work = [Task(self.job, part, parameters) for part in rows]
+        work = [Task(self.job, part, parameters) for part in _parts(rows)]
         loss, wrong = np.sum(self._executor.map(tasks.score, work), axis=0) / count(rows)
         return float(loss), float(wrong)
+
+
+def _parts(rows: Sequence[Rows]) -> list[tuple[Rows, ...]]:
+    """Even shares of at most `CHUNKS` chunks for each task."""
+    tasks = max(1, -(-len(rows) // CHUNKS))
+    ends = [len(rows) * k // tasks for k in range(tasks + 1)]
+    return [tuple(rows[start:end]) for start, end in pairwise(ends)]
 
 
 def count(rows: Sequence[Rows]) -> int:

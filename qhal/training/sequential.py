@@ -143,6 +143,8 @@ class Sequential:
 
         def moved(flips: States) -> FloatArray | None:
             """The score after the best of `flips`, if it is better."""
+            if not len(flips):
+                return None
             numbers = block.decode(model.bits ^ flips)
             scores = self.reduction.scores(rows, self.parameters, block, numbers)
             best = min(range(len(scores)), key=lambda k: tuple(scores[k, criterion]))

@@ -68,6 +68,7 @@ def cpu_s(executor: qhal.Executor) -> float:
 
 
 def children(pid: int) -> list[int]:
+    """All processes below `pid`."""
     found = []
     for thread in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{thread}/children") as file:

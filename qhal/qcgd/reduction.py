@@ -14,8 +14,8 @@ turns:
   drawn like this is feasible; there this turn is about the whole problem, or, if feasible samples
   are rare, about what the best two states do not agree on.
 
-Until something is feasible, every second call is about such a neighbourhood of the state that comes
-nearest.
+While few states are known to be feasible, every second call is about such a neighbourhood of the
+best one, or of the one that comes nearest, and the others about the whole problem.
 """
 
 from __future__ import annotations
@@ -75,15 +75,13 @@ def reduction(
 ) -> Reduction | None:
     """Which bits the call number `turn` is about; None for all of them.
 
-    `best` are feasible states (k, N), and `nearest` (N,) is the least violated one; with fewer than
-    `STATES` feasible ones, but not none, nothing is held. `rare` says whether hardly any sample is
-    feasible.
+    `best` are feasible states (k, N), and `nearest` (N,) is the least violated one, None before the
+    first call. `rare` says whether hardly any sample is feasible.
     """
     rng = np.random.default_rng([seed, turn])
-    if not len(best):
-        return None if turn % 2 or nearest is None else _neighbourhood(program, nearest, rng)
     if len(best) < STATES:
-        return None
+        state = best[0] if len(best) else nearest
+        return None if turn % 2 or state is None else _neighbourhood(program, state, rng)
     if turn % 2:
         return _about(best[0], _disputed(best))
     around = _neighbourhood(program, best[rng.integers(len(best))], rng)

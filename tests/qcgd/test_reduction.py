@@ -65,9 +65,10 @@ def test_many_rows_leave_the_second_turn_whole() -> None:
     assert reduction(program, best, None, 3, 0) is not None
 
 
-def test_few_states_or_states_all_alike_hold_nothing() -> None:
+def test_few_states_take_turns_with_the_whole_and_states_all_alike_hold_nothing() -> None:
     program, best = encode(ROW), cardinality_states(STATES)
-    assert reduction(program, best[:-1], None, 1, 0) is None
+    for turn in (1, 2):
+        assert (reduction(program, best[:-1], None, turn, 0) is None) == bool(turn % 2)
     assert reduction(program, np.repeat(best[:1], STATES, axis=0), None, 1, 0) is None
 
 

@@ -21,6 +21,7 @@ DELTA = 0.3
 DECAY = 0.97
 STEP, LEAST_STEP = 0.4, 0.05
 RARE, PLENTY = 0.05, 0.9
+MARGIN = 20.0
 THETA = 0.5
 MAX_CUTS = 500
 CUTS_A_ROUND = 10
@@ -77,7 +78,7 @@ class Level(Rule):
             self._best_upper = min(self._best_upper, upper)
         start, share = self.multipliers, atoms.feasible_share
         lowest = float(energies[~atoms.feasible].min(initial=np.inf))
-        weak = upper is not None and share < RARE and lowest < level + self._delta
+        weak = upper is not None and share < RARE and lowest < level + MARGIN
         if not self._exact and upper is not None and (self._stalled >= 2 or share > PLENTY):
             start = self._adapt(share, weak)
         if not self._exact and not weak:
@@ -106,9 +107,10 @@ class Level(Rule):
     def _adapt(self, feasible_share: float, too_weak: bool) -> FloatArray:
         """Stronger multipliers if feasible states are rare, else weaker ones.
 
-        `too_weak` says whether infeasible states lie below the level. Then lambda and nu grow all
-        together: cuts alone lift what was seen by moving mu as well, which lowers states on the
-        other side of the row that nobody has seen, and with hundreds of rows there is no end to it.
+        `too_weak` says whether infeasible samples lie less than `MARGIN` above the level: an oracle
+        that errs may prefer them. Then lambda and nu grow together. Cuts alone lift what was seen
+        by moving mu as well, which lowers states on the other side of the row that nobody has seen,
+        and with hundreds of rows there is no end to it.
         """
         self._stalled = 0
         if feasible_share < RARE:

@@ -124,7 +124,7 @@ def chosen(dynamics: str, form: QuadraticForm) -> tuple[Schedule, ...]:
     """The schedules that the replicas of a run share out among themselves, evenly.
 
     Without fields the problem is a pure spin glass or Max-Cut, where `BSB_EAGER` only loses. `CAC`
-    is best where spins have few neighbours, and under fields finds what the others miss. Large
+    is best where spins have few neighbours, and elsewhere finds what the others miss. Large
     problems without fields have one schedule, by selection.
     """
     if dynamics != "bsb" and _is_square_lattice(form):
@@ -139,7 +139,7 @@ def chosen(dynamics: str, form: QuadraticForm) -> tuple[Schedule, ...]:
         return ballistic
     if _is_low_degree(form):
         return (CAC, *ballistic) if form.has_linear else (CAC, CAC, CAC, BSB)
-    return (CAC, *ballistic, *ballistic) if form.has_linear else ballistic
+    return (CAC, *ballistic, *ballistic) if form.has_linear else (CAC, BSB, BSB, BSB)
 
 
 def _is_low_degree(form: QuadraticForm) -> bool:

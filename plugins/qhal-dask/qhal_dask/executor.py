@@ -98,6 +98,9 @@ class Dask(Executor):
         try:
             if self._client is None:
                 self._client = self._connect()
+            elif self._cluster is not None:
+                # Dask gives up a worker that is slow to come back, and does not replace it.
+                self._cluster.scale(len(self._cluster.worker_spec))
             self._client.wait_for_workers(1, timeout=_CONNECT_S)
         except (OSError, TimeoutError, RuntimeError, ValueError) as error:
             self.close()

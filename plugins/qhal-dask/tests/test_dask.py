@@ -20,9 +20,17 @@ from tests.executors.test_processes import group_is_gone, start, wait_for
 
 
 @pytest.fixture(scope="module")
-def executor():
+def cluster():
     with qhal.get_executor("dask", num_workers=2) as made:
+        made.map(tasks.double, [1])
         yield made
+
+
+@pytest.fixture
+def executor(cluster):
+    """With two workers: those that an earlier test killed take a while to come back."""
+    cluster._connected().wait_for_workers(2, timeout=60)
+    return cluster
 
 
 def test_it_conforms(executor):

@@ -2,7 +2,8 @@
 
 What costs here are passes over arrays: only those over contiguous arrays of one shape, or with one
 number, are fast. So replicas that share a schedule stand together, and their constants are numbers
-that are folded into the state wherever that saves a pass.
+that are folded into the state wherever that saves a pass. Products, though, cost less for all
+replicas at once, so that positions are held twice: by group, and together.
 """
 
 from __future__ import annotations
@@ -22,18 +23,21 @@ _BLOCK = 32
 class _Group:
     """Replicas of one schedule and one pump: positions x and y as in `Batch`, y in other units.
 
-    `tiles` are arrays of one number each, the limits that values are clipped to: minima and maxima
-    with a number, not an array, are slow in numpy.
+    `columns` are its replicas in the batch, `share` is where they stand among those of all groups.
+    A step begins and ends with what depends on each row's own state alone, for all rows; only what
+    is left, `update`, goes from rows to rows. `tile` gives arrays of one number each, the limits
+    that values are clipped to: minima and maxima with a number, not an array, are slow in numpy.
     """
 
-    def __init__(self, batch: Batch, columns: np.ndarray, rows: int, unit: float) -> None:
-        self.columns = columns
+    def __init__(
+        self, batch: Batch, columns: np.ndarray, first: int, rows: int, unit: float
+    ) -> None:
+        self.columns, self.share = columns, slice(first, first + columns.size)
         self._unit = unit
         self.x = np.ascontiguousarray(batch.x[:, columns])
         self.y = np.ascontiguousarray(batch.y[:, columns]) / np.float32(unit)
-        self.amplitude = batch.amplitude[columns]
         self._shape = (rows, columns.size)
-        self._work = np.empty(self._shape, dtype=np.float32)
+        self._work = np.empty_like(self.x)
 
     def tile(self, value: float) -> np.ndarray:
         return np.full(self._shape, value, dtype=np.float32)
@@ -44,67 +48,90 @@ class _Group:
         batch.y[:, self.columns] = self.y * np.float32(self._unit)
 
     @abstractmethod
-    def update(self, rows: slice, force: np.ndarray, decay: float) -> None:
-        """One step of rows that do not touch each other; `force` is used up, decay is p - 1."""
+    def begin(self, decay: float) -> None:
+        """Before a step; decay is p - 1."""
+
+    @abstractmethod
+    def update(self, rows: slice, force: np.ndarray) -> None:
+        """New positions of rows that do not touch each other."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """After a step."""
 
 
 class _Chaotic(_Group):
     """Replicas of ``"cac"``; y is e times gain and dt."""
 
-    def __init__(self, batch: Batch, columns: np.ndarray, rows: int) -> None:
+    def __init__(self, batch: Batch, columns: np.ndarray, first: int, rows: int) -> None:
         gain, dt, target, beta, limit = batch.replicas.constants[:, columns[0]].tolist()
-        super().__init__(batch, columns, rows, 1 / (gain * dt))
+        super().__init__(batch, columns, first, rows, 1 / (gain * dt))
         self._dt, self._rate, self._growth = dt, beta * dt, 1 + beta * dt * target
         self._low, self._high = self.tile(-limit), self.tile(limit)
-        self._least = self.tile(SMALLEST_ERROR * gain * dt)
-        self._most = self.tile(LARGEST_ERROR * gain * dt)
+        self._least = np.full_like(self.x, SMALLEST_ERROR * gain * dt)
+        self._most = np.full_like(self.x, LARGEST_ERROR * gain * dt)
+        self._free = np.empty_like(self.x)
 
-    def update(self, rows: slice, force: np.ndarray, decay: float) -> None:
+    def begin(self, decay: float) -> None:
+        """See `_Group.begin`."""
+        free = self._free
+        np.multiply(self.x, self.x, out=free)
+        free *= -self._dt
+        free += 1 + self._dt * decay
+        free *= self.x
+
+    def update(self, rows: slice, force: np.ndarray) -> None:
         """See `_Group.update`."""
-        x, error, count = self.x[rows], self.y[rows], len(force)
-        work = self._work[:count]
-        force *= error
-        np.multiply(x, x, out=work)
-        work *= -self._dt
-        work += 1 + self._dt * decay
-        work *= x
-        force += work
-        np.minimum(force, self._high[:count], out=force)
-        np.maximum(force, self._low[:count], out=x)
-        np.multiply(x, x, out=work)
-        work *= -self._rate
-        work += self._growth
-        error *= work
-        np.minimum(error, self._most[:count], out=error)
-        np.maximum(error, self._least[:count], out=error)
+        count = len(force)
+        x = self._work[:count]
+        np.multiply(force, self.y[rows], out=x)
+        x += self._free[rows]
+        np.minimum(x, self._high[:count], out=x)
+        np.maximum(x, self._low[:count], out=self.x[rows])
+
+    def end(self) -> None:
+        """See `_Group.end`."""
+        error, factor = self.y, self._work
+        np.multiply(self.x, self.x, out=factor)
+        factor *= -self._rate
+        factor += self._growth
+        error *= factor
+        np.minimum(error, self._most, out=error)
+        np.maximum(error, self._least, out=error)
 
 
 class _Ballistic(_Group):
     """Replicas of ``"bsb"``; y is the momentum divided by gain and dt."""
 
-    def __init__(self, batch: Batch, columns: np.ndarray, rows: int) -> None:
+    def __init__(self, batch: Batch, columns: np.ndarray, first: int, rows: int) -> None:
         gain, dt = batch.replicas.constants[:2, columns[0]].tolist()
-        super().__init__(batch, columns, rows, gain * dt)
+        super().__init__(batch, columns, first, rows, gain * dt)
         self._gain, self._push = gain, gain * dt * dt
         self._ones, self._low = self.tile(1), self.tile(-1)
 
-    def update(self, rows: slice, force: np.ndarray, decay: float) -> None:
+    def begin(self, decay: float) -> None:
+        """See `_Group.begin`."""
+        np.multiply(self.x, decay / self._gain, out=self._work)
+        self.y += self._work
+
+    def update(self, rows: slice, force: np.ndarray) -> None:
         """See `_Group.update`."""
         x, momentum, count = self.x[rows], self.y[rows], len(force)
-        work, ones = self._work[:count], self._ones[:count]
-        np.multiply(x, decay / self._gain, out=work)
-        force += work
+        work = self._work[:count]
         momentum += force
         np.multiply(momentum, self._push, out=work)
         x += work
-        # 0 beyond the walls, else 1, by passes that are faster than those over booleans.
-        np.abs(x, out=work)
-        np.floor(work, out=work)
-        np.minimum(work, ones, out=work)
-        np.subtract(1, work, out=work)
-        momentum *= work
-        np.minimum(x, ones, out=x)
+        np.minimum(x, self._ones[:count], out=x)
         np.maximum(x, self._low[:count], out=x)
+
+    def end(self) -> None:
+        """See `_Group.end`."""
+        # 0 at the walls, else 1, by passes that are faster than those over booleans.
+        inside = self._work
+        np.abs(self.x, out=inside)
+        np.floor(inside, out=inside)
+        np.subtract(1, inside, out=inside)
+        self.y *= inside
 
 
 class _NumpyKernel(Kernel):
@@ -122,15 +149,19 @@ class _NumpyKernel(Kernel):
     def advance(self, batch: Batch, pump: np.ndarray, until_look: int = LOOK) -> None:
         """See `Kernel.advance`."""
         groups = self._groups(batch)
-        chaotic = [group for group in groups if isinstance(group, _Chaotic)]
+        columns = np.concatenate([group.columns for group in groups])
+        chaotic = columns[: batch.replicas.num_cac]  # the first of the groups
+        x = np.ascontiguousarray(batch.x[:, columns])  # columns by index come out transposed
+        amplitude = batch.amplitude[columns]
         decays = [(pump[:, group.columns[0]] - 1).tolist() for group in groups]
         for t in range(len(pump)):
             for group, decay in zip(groups, decays, strict=True):
-                self._step(group, decay[t])
-            if chaotic and (t + 1 - until_look) % LOOK == 0:
-                for group in chaotic:
-                    group.store(batch)
-                self.record(batch, 0, batch.replicas.num_cac)
+                group.begin(decay[t])
+            self._step(x, amplitude, groups)
+            for group in groups:
+                group.end()
+            if chaotic.size and (t + 1 - until_look) % LOOK == 0:
+                self._keep(batch, x[:, : chaotic.size], chaotic)
         for group in groups:
             group.store(batch)
 
@@ -139,35 +170,41 @@ class _NumpyKernel(Kernel):
         alike = np.array([replicas.schedules.index(s) for s in replicas.schedules])
         kinds = 2 * alike[replicas.kinds] + replicas.seeded
         groups: list[_Group] = []
+        first = 0
         for kind in np.unique(kinds):
             columns = np.flatnonzero(kinds == kind)
             is_cac = columns[0] < replicas.num_cac
-            groups.append((_Chaotic if is_cac else _Ballistic)(batch, columns, self.rows))
+            make = _Chaotic if is_cac else _Ballistic
+            groups.append(make(batch, columns, first, self.rows))
+            first += columns.size
         return groups
 
     @abstractmethod
-    def _step(self, group: _Group, decay: float) -> None:
-        """One step of all rows of a group."""
+    def _step(self, x: np.ndarray, amplitude: np.ndarray, groups: list[_Group]) -> None:
+        """The middle of a step, all rows; `x` are the positions of all groups."""
 
-    def _force(self, rows: Any, block: slice, group: _Group) -> np.ndarray:
+    def _force(self, rows: Any, block: slice, x: np.ndarray, amplitude: np.ndarray) -> np.ndarray:
         """Those on the rows of `block`, of which `rows` is the matrix."""
-        force: np.ndarray = rows @ group.x
+        force: np.ndarray = rows @ x
         if self._has_field:
-            force += self._field[block] * group.amplitude
+            force += self._field[block] * amplitude
         return force
 
     def record(self, batch: Batch, first: int, last: int) -> None:
         """See `Kernel.record`."""
-        if first == last:
-            return
-        signs = np.where(batch.x[:, first:last] > 0, np.float32(1), np.float32(-1))
+        if first < last:
+            self._keep(batch, batch.x[:, first:last], np.arange(first, last))
+
+    def _keep(self, batch: Batch, x: np.ndarray, columns: np.ndarray) -> None:
+        """Keep the signs of `x`, the positions of the replicas `columns`, where they are best."""
+        signs = np.where(x > 0, np.float32(1), np.float32(-1))
         forces = self._matrix @ signs
         if self._has_field:
             forces += 2 * self._field
         energies = -0.5 * (self._weight @ np.multiply(signs, forces, dtype=np.float64))
-        better = np.flatnonzero(energies < batch.best_energy[first:last])
-        batch.best_energy[first + better] = energies[better]
-        batch.best[:, first + better] = signs[:, better]
+        better = np.flatnonzero(energies < batch.best_energy[columns])
+        batch.best_energy[columns[better]] = energies[better]
+        batch.best[:, columns[better]] = signs[:, better]
 
 
 class NumpySparseKernel(_NumpyKernel):
@@ -190,9 +227,12 @@ class NumpySparseKernel(_NumpyKernel):
         ]
         self.rows = int(np.diff(edges).max())
 
-    def _step(self, group: _Group, decay: float) -> None:
+    def _step(self, x: np.ndarray, amplitude: np.ndarray, groups: list[_Group]) -> None:
         for rows, block in self._blocks:
-            group.update(block, self._force(rows, block, group), decay)
+            force = self._force(rows, block, x, amplitude)
+            for group in groups:
+                group.update(block, force[:, group.share])
+                x[block, group.share] = group.x[block]
 
 
 class NumpyDenseKernel(_NumpyKernel):
@@ -204,19 +244,21 @@ class NumpyDenseKernel(_NumpyKernel):
     def __init__(self, forces: Forces) -> None:
         super().__init__(forces, np.arange(forces.field.size))
 
-    def _step(self, group: _Group, decay: float) -> None:
-        x, matrix = group.x, self._matrix
+    def _step(self, x: np.ndarray, amplitude: np.ndarray, groups: list[_Group]) -> None:
+        matrix = self._matrix
         change = np.empty((_BLOCK, x.shape[1]), dtype=np.float32)
         for start in range(0, len(x), _BLOCK):
             block = slice(start, min(start + _BLOCK, len(x)))
-            forces = self._force(matrix[block], block, group)
+            forces = self._force(matrix[block], block, x, amplitude)
             for i in range(start, block.stop):
                 row = i - start
                 force = forces[row : row + 1]
                 if row:
                     force += matrix[i, start:i] @ change[:row]
                 change[row] = x[i]
-                group.update(slice(i, i + 1), force, decay)
+                for group in groups:
+                    group.update(slice(i, i + 1), force[:, group.share])
+                    x[i, group.share] = group.x[i]
                 np.subtract(x[i], change[row], out=change[row])
 
 

@@ -13,7 +13,7 @@ from qhal.qcgd.lifting import Lifting
 from qhal.qcgd.loop import Limits, Run
 from qhal.qcgd.rules.frank_wolfe import FrankWolfe
 from qhal.qcgd.rules.fully_corrective import FullyCorrective
-from qhal.qcgd.rules.level import DECAY, LEAST_STEP, RAMP, STEP, Level
+from qhal.qcgd.rules.level import DECAY, LEAST_STEP, MARGIN, RAMP, STEP, Level
 from qhal.registry import get_oracle
 from tests.problems.strategies import all_values
 
@@ -133,6 +133,19 @@ def test_the_penalty_grows_while_infeasible_states_lie_below_the_best_value() ->
         # The first round improves, then every second one is stalled; cuts only add.
         assert grown.all() or stalled % 2
         assert (rule.multipliers[signed] >= before[signed]).all()
+
+
+def test_the_penalty_holds_while_infeasible_samples_lie_in_the_margin() -> None:
+    lifting = Lifting(encode(problem(1)))
+    states, atoms = all_atoms(lifting)
+    for inside in (True, False):
+        rule = Level(lifting, exact=False)
+        rule.multipliers = before = 1e3 * lifting.signed
+        energies = np.where(atoms.feasible, np.inf, atoms.energies(before))
+        lowest = int(energies.argmin())
+        upper = float(energies[lowest]) - MARGIN + (1.0 if inside else -1.0)
+        rule.update(lifting.atoms(states[[lowest]], 0.0), upper)
+        assert rule.multipliers == pytest.approx(before if inside else DECAY * before)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])

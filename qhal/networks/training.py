@@ -228,7 +228,7 @@ def visit(
         seed=seed,
         callback=callback,
         observer=pool,
-        parts=False,  # many good networks are wanted: the lowest loss alone generalises worse
+        diverse=True,  # many good networks are wanted: the lowest loss alone generalises worse
     )
     if not len(pool) and solution.stop_reason is StopReason.INTERRUPTED:
         raise KeyboardInterrupt  # there is no result to return

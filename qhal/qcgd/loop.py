@@ -67,7 +67,7 @@ def run(
     num_reads: int | None = None,
     limits: Limits | None = None,
     polish: bool = True,
-    parts: bool = True,
+    diverse: bool = False,
     seed: int | None = None,
     callback: Callback | None = None,
     observer: Observer | None = None,
@@ -76,10 +76,11 @@ def run(
     """Solve `problem` through `oracle`; see `qhal.solve` for the parameters.
 
     `observer` sees every round's values after the problem's completion, with their objectives.
-    Without `parts` every call is about the whole problem also on machines of few bits, and what
-    the rounds visit differs more (see `qhal.qcgd.reduction`).
+    `diverse` is for those who want many good values of a problem that completion makes feasible,
+    rather than the best: every call is about the whole problem also on machines of few bits, and
+    the multipliers are not driven up until the oracle's own samples are feasible.
     """
-    started = Run(problem, oracle, method, num_reads, limits or Limits(), polish, seed, parts)
+    started = Run(problem, oracle, method, num_reads, limits or Limits(), polish, seed, diverse)
     if checkpoint is not None:
         started.resume(checkpoint)
     return started.run(callback, observer)
@@ -97,13 +98,13 @@ class Run:
         limits: Limits,
         polish: bool,
         seed: int | None,
-        parts: bool = True,
+        diverse: bool = False,
     ) -> None:
         self.start = time.perf_counter()
         self.earlier_s = 0.0
         self.problem, self.oracle, self.limits = problem, oracle, limits
         self.num_reads, self.given_seed, self.seed = num_reads, seed, checked_seed(seed)
-        self.parts = parts
+        self.diverse = diverse
         self.interrupt = Interrupt()
         with span("presolve"):
             self.presolved = presolve(problem)
@@ -112,6 +113,7 @@ class Run:
         _check_size(self.program, oracle)
         self.lifting = Lifting(self.program)
         self.rule = make_rule(method, self.lifting, oracle.info.exact)
+        self.rule.insists = not diverse
         self.rule.multipliers = self.lifting.on_grid(self.rule.multipliers)
         limit = limits.time_limit
         self.deadline = math.inf if limit is None else self.start + limit
@@ -213,7 +215,7 @@ class Run:
         while its feasible samples are rare and completion knows better ones.
         """
         info = self.oracle.info
-        if not self.parts or not self.rule.reduces or info.exact:
+        if self.diverse or not self.rule.reduces or info.exact:
             return None
         rare = self.problem.completion is not None and bool(self.history)
         rare = rare and self.history[-1].feasible_share < RARE

@@ -100,13 +100,13 @@ class Counting(Oracle):
 
 
 @pytest.mark.parametrize(
-    ("bits", "parts", "whole"), [(None, True, True), (8, True, False), (8, False, True)]
+    ("bits", "diverse", "whole"), [(None, False, True), (8, False, False), (8, True, True)]
 )
 def test_only_machines_of_few_bits_are_asked_about_parts(
-    bits: int | None, parts: bool, whole: bool
+    bits: int | None, diverse: bool, whole: bool
 ) -> None:
     oracle = Counting(bits)
-    solution = run(ROW, oracle, num_reads=20, parts=parts, seed=0, limits=Limits(iterations=8))
+    solution = run(ROW, oracle, num_reads=20, diverse=diverse, seed=0, limits=Limits(iterations=8))
     assert oracle.sizes[0] == 40
     assert all(size == 40 for size in oracle.sizes) == whole
     assert solution.feasible

@@ -135,17 +135,22 @@ def test_the_penalty_grows_while_infeasible_states_lie_below_the_best_value() ->
         assert (rule.multipliers[signed] >= before[signed]).all()
 
 
-def test_the_penalty_holds_while_infeasible_samples_lie_in_the_margin() -> None:
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize("insists", [True, False])
+def test_the_penalty_holds_while_infeasible_samples_lie_in_the_margin(
+    inside: bool, insists: bool
+) -> None:
     lifting = Lifting(encode(problem(1)))
     states, atoms = all_atoms(lifting)
-    for inside in (True, False):
-        rule = Level(lifting, exact=False)
-        rule.multipliers = before = 1e3 * lifting.signed
-        energies = np.where(atoms.feasible, np.inf, atoms.energies(before))
-        lowest = int(energies.argmin())
-        upper = float(energies[lowest]) - MARGIN + (1.0 if inside else -1.0)
-        rule.update(lifting.atoms(states[[lowest]], 0.0), upper)
-        assert rule.multipliers == pytest.approx(before if inside else DECAY * before)
+    rule = Level(lifting, exact=False)
+    rule.insists = insists
+    rule.multipliers = before = 1e3 * lifting.signed
+    energies = np.where(atoms.feasible, np.inf, atoms.energies(before))
+    lowest = int(energies.argmin())
+    upper = float(energies[lowest]) - MARGIN + (1.0 if inside else -1.0)
+    rule.update(lifting.atoms(states[[lowest]], 0.0), upper)
+    held = before if inside and insists else DECAY * before
+    assert rule.multipliers == pytest.approx(held)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])

@@ -78,7 +78,8 @@ class Level(Rule):
             self._best_upper = min(self._best_upper, upper)
         start, share = self.multipliers, atoms.feasible_share
         lowest = float(energies[~atoms.feasible].min(initial=np.inf))
-        weak = upper is not None and share < RARE and lowest < level + MARGIN
+        rare = self.insists and upper is not None and share < RARE
+        weak = rare and lowest < level + MARGIN
         if not self._exact and upper is not None and (self._stalled >= 2 or share > PLENTY):
             start = self._adapt(share, weak)
         if not self._exact and not weak:

@@ -20,10 +20,12 @@ class Rule(ABC):
     `memory` names the attributes (numbers and float arrays) that, beside `multipliers`, the next
     rounds depend on; of those in `growing` the first dimension varies, alike for all. `warm_share`
     is the part of the reads that begin at states of earlier rounds, if the oracle can do that;
-    `reduces` says whether calls to heuristics may be about parts of the problem.
+    `reduces` says whether calls to heuristics may be about parts of the problem, and `insists`
+    whether the oracle's own samples must become feasible, whatever completion makes of them.
     """
 
     multipliers: FloatArray
+    insists: bool = True
     warm_share: ClassVar[float] = 0.0
     reduces: ClassVar[bool] = False
     memory: ClassVar[tuple[str, ...]] = ()

@@ -163,7 +163,7 @@ class OpenJij(_Bqm):
 
 
 class SimulatedBifurcation(Solver):
-    """simulated-bifurcation; tuned settings take 1,000 steps, a ramp over all of them."""
+    """simulated-bifurcation; a tuned setting ramps over all its steps, 1,000 if not said."""
 
     name, module = "simulated-bifurcation", "simulated_bifurcation"
     effort, default_effort = "max_steps", 10_000
@@ -187,7 +187,7 @@ class SimulatedBifurcation(Solver):
         setting = dict(setting)
         if "time_step" in setting:
             # Once the clock runs faster, the ramp must still end with the run.
-            step, steps = setting.pop("time_step"), 1000
+            step, steps = setting.pop("time_step"), setting.get("max_steps", 1000)
             sb.set_env(time_step=step, pressure_slope=1 / (steps * step))
             setting |= {"max_steps": steps, "early_stopping": False}
         try:

@@ -18,7 +18,8 @@ def draw(raw: dict[str, Any], folder: Path) -> None:
     """Draw what `raw` holds results for."""
     if raw.get("time-gap"):
         _time_against_gap(raw["time-gap"], folder / "cim_time_gap.png")
-    graphs = {key.removeprefix("tts-"): rows for key, rows in raw.items() if key[:4] == "tts-"}
+    names = sorted((key for key in raw if key[:4] == "tts-"), key=lambda key: (len(key), key))
+    graphs = {key.removeprefix("tts-"): raw[key] for key in names}
     if any(graphs.values()):
         _times_to_solution({g: rows for g, rows in graphs.items() if rows}, folder / "cim_tts.png")
     if raw.get("precision"):

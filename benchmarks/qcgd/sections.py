@@ -53,7 +53,7 @@ SECTIONS: dict[str, Section] = {
     "exact": Section(
         oracle="exhaustive", methods=("level", "fully-corrective"), seeds=1, sizes=EXACT, per_size=3
     ),
-    "cim": Section(methods=METHODS, seeds=10, few=PUBLISHED, few_seeds=5, sizes=SIZES),
+    "cim": Section(methods=METHODS, seeds=10, few=PUBLISHED, few_seeds=10, sizes=SIZES),
     "parts": Section(methods=PARTS, seeds=3, sizes=MIDDLE, per_size=1),
     "8 bits": _bits(8, BITS),
     "6 bits": _bits(6, BITS),

@@ -85,9 +85,16 @@ class Executor(ABC):
     """Maps a function over tasks. Authors implement `_run`; users call `map`.
 
     A context manager; its workers, if it has any, start when they are first needed.
+
+    Attributes
+    ----------
+    num_workers : how many tasks run at a time; None if that is not known. Who has so many tasks of
+        equal size at a time, task after task on the same data, may expect that the k-th goes to the
+        worker that had the k-th before, if it is free.
     """
 
     info: ExecutorInfo = ExecutorInfo(name="unregistered", summary="", factory="")
+    num_workers: int | None = None
 
     @abstractmethod
     def _run(self, function: Function, tasks: Sequence[Any]) -> Iterable[tuple[int, Any]]:

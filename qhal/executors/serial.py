@@ -12,6 +12,8 @@ from qhal.hookspecs import hookimpl
 class Serial(Executor):
     """One task after the other, in this process."""
 
+    num_workers = 1
+
     def _run(self, function: Function, tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
         for k, task in enumerate(tasks):
             yield k, function(task)

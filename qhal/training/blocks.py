@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +63,14 @@ class Block:
             for group in groups
             for column in group.columns
         ]
+        same = {
+            code: code for code in codes
+        }  # equal ones are one object, so that pickles are small
+        codes = [same[code] for code in codes]
         return cls(groups, tuple(codes))
+
+    def __reduce__(self) -> tuple[type[Block], tuple[Any, ...]]:
+        return Block, (self.groups, self.codes)  # without what can be computed
 
     @cached_property
     def num_bits(self) -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from qhal.executors import Executor
+from qhal.executors import Executor, Function
 from qhal.networks.spec import Ints
 from qhal.problems.arrays import FloatArray
 from qhal.tracing import span
@@ -17,7 +17,8 @@ from qhal.training.local import LocalModel
 from qhal.training.store import Rows
 from qhal.training.tasks import Job, Task
 
-# Chunks of one task: sending it takes about as long as one chunk of a small network.
+# Chunks of one task if nothing is known of the workers: sending it takes about as long as one chunk
+# of a small network.
 CHUNKS = 4
 
 
@@ -30,18 +31,14 @@ class Reduction:
     @span("evaluation")
     def present(self, rows: Sequence[Rows], parameters: Parameters) -> FloatArray:
         """Mean loss and share of errors over `rows`: (2,)."""
-        work = [Task(self.job, part, parameters) for part in _parts(rows)]
-        return np.asarray(
-            np.sum(self._executor.map(tasks.present_score, work), axis=0) / count(rows)
-        )
+        parts = self._by_chunk(tasks.present_score, rows, parameters)
+        return np.asarray(np.sum(parts, axis=0) / count(rows))
 
     @span("assembly")
     def local_model(self, rows: Sequence[Rows], parameters: Parameters, block: Block) -> LocalModel:
         """The mean loss over `rows` to second order over the bits of `block`."""
-        work = [Task(self.job, part, parameters, block) for part in _parts(rows)]
-        parts = self._executor.map(tasks.local_model, work)
-        gradient = np.sum([part[0] for part in parts], axis=0) / count(rows)
-        hessian = np.sum([part[1] for part in parts], axis=0) / count(rows)
+        parts = self._by_chunk(tasks.local_model, rows, parameters, block)
+        gradient, hessian = (sum(each) / count(rows) for each in zip(*parts, strict=True))
         return LocalModel.of(block, parameters, gradient, hessian)
 
     @span("evaluation")
@@ -52,23 +49,26 @@ class Reduction:
 
         Shape (num_candidates, 2).
         """
-        work = [Task(self.job, part, parameters, block, candidates) for part in _parts(rows)]
-        parts = self._executor.map(tasks.candidate_scores, work)
+        parts = self._by_chunk(tasks.candidate_scores, rows, parameters, block, candidates)
         return np.asarray(np.sum(parts, axis=0) / count(rows))
 
     @span("evaluation")
     def score(self, rows: Sequence[Rows], parameters: Parameters) -> tuple[float, float]:
         """Mean loss and share of errors over `rows`, by the network itself, apart from chunks."""
-        work = [Task(self.job, part, parameters) for part in _parts(rows)]
-        loss, wrong = np.sum(self._executor.map(tasks.score, work), axis=0) / count(rows)
+        parts = self._by_chunk(tasks.score, rows, parameters)
+        loss, wrong = np.sum(parts, axis=0) / count(rows)
         return float(loss), float(wrong)
 
+    def _by_chunk(self, function: Function, rows: Sequence[Rows], *at: Any) -> list[Any]:
+        """What `function` says of each chunk, by one task for each worker.
 
-def _parts(rows: Sequence[Rows]) -> list[tuple[Rows, ...]]:
-    """Even shares of at most `CHUNKS` chunks for each task."""
-    tasks = max(1, -(-len(rows) // CHUNKS))
-    ends = [len(rows) * k // tasks for k in range(tasks + 1)]
-    return [tuple(rows[start:end]) for start, end in pairwise(ends)]
+        Every so many-th chunk goes to the same task, and so to the worker that has it, whether the
+        map is over all chunks or the first third of them.
+        """
+        shares = min(len(rows), self._executor.num_workers or -(-len(rows) // CHUNKS))
+        work = [Task(self.job, tuple(rows[k::shares]), *at) for k in range(shares)]
+        answers = self._executor.map(function, work)
+        return [answers[k % shares][k // shares] for k in range(len(rows))]
 
 
 def count(rows: Sequence[Rows]) -> int:

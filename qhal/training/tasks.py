@@ -6,10 +6,12 @@ to task, as most differ from the one before by a few bits, but nothing depends o
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,18 +30,34 @@ KEPT_BYTES = 2**28
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What all tasks of a run share; `key` tells runs apart."""
+    """What all tasks of a run share; `key` tells runs apart.
+
+    It travels with every task, and is made once where it arrives.
+    """
 
     key: str
     spec: NetworkSpec
     store: Store
+
+    @cached_property
+    def _packed(self) -> bytes:
+        return pickle.dumps((self.key, self.spec, self.store))
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Job], tuple[bytes]]:
+        return _job, (self._packed,)
+
+
+@lru_cache(maxsize=8)
+def _job(packed: bytes) -> Job:
+    return Job(*pickle.loads(packed))  # noqa: S301 (part of a pickle)
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
     """A few chunks of samples at `parameters`, to be looked at along `block`.
 
-    `candidates` (any number, n) are numbers of the block.
+    `candidates` (any number, n) are numbers of the block. What it asks for is a sum for each chunk,
+    so that all sums are added up in one place and one order.
     """
 
     job: Job
@@ -47,6 +65,24 @@ class Task:
     parameters: Parameters
     block: Block | None = None
     candidates: Ints | None = None
+
+    def __reduce__(self) -> tuple[Callable[..., Task], tuple[Any, ...]]:
+        parameters = tuple(_narrow(part) for part in self.parameters)
+        candidates = None if self.candidates is None else _narrow(self.candidates)
+        return _task, (self.job, self.rows, parameters, self.block, candidates)
+
+
+def _task(
+    job: Job, rows: tuple[Rows, ...], parameters: Parameters, block: Block | None, candidates: Any
+) -> Task:
+    wide = tuple(part.astype(np.int64) for part in parameters)
+    return Task(job, rows, wide, block, None if candidates is None else candidates.astype(np.int64))
+
+
+def _narrow(numbers: Ints) -> npt.NDArray[np.signedinteger[Any]]:
+    """The same in as few bytes as they need: they travel with every task."""
+    largest = int(np.abs(numbers).max(initial=0))
+    return numbers.astype(np.min_scalar_type(-largest - 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,43 +95,39 @@ class Call:
     seed: int
 
 
-def present_score(task: Task) -> FloatArray:
-    """Sum of losses and number of errors: (2,)."""
-    return np.asarray(np.sum([chunk.score() for chunk in _chunks(task)], axis=0))
+def present_score(task: Task) -> list[tuple[float, int]]:
+    """For each chunk the sum of losses and the number of errors."""
+    return [chunk.score() for chunk in _chunks(task)]
 
 
-def local_model(task: Task) -> tuple[FloatArray, FloatArray]:
-    """Gradient (n,) and Hessian (n, n) of the sum of losses by the numbers of the block."""
+def local_model(task: Task) -> list[tuple[FloatArray, FloatArray]]:
+    """For each chunk the sum of losses to second order by the numbers of the block.
+
+    Gradient (n,) and Hessian (n, n).
+    """
     assert task.block is not None
-    count = len(task.block.codes)
-    gradient, hessian = np.zeros(count), np.zeros((count, count))
-    for chunk in _chunks(task):
-        slope, curvature = chunk.local_model(task.block)
-        gradient += slope
-        hessian += curvature
-    return gradient, hessian
+    return [chunk.local_model(task.block) for chunk in _chunks(task)]
 
 
-def candidate_scores(task: Task) -> FloatArray:
-    """Sum of losses and number of errors for each of the candidates, (num_candidates, 2)."""
+def candidate_scores(task: Task) -> list[list[tuple[float, int]]]:
+    """For each chunk the sum of losses and the number of errors for each of the candidates."""
     assert task.block is not None
     assert task.candidates is not None
     networks = [task.block.replaced(task.parameters, numbers) for numbers in task.candidates]
-    scores = [[chunk.score_at(network) for network in networks] for chunk in _chunks(task)]
-    return np.asarray(np.sum(scores, axis=0))
+    return [[chunk.score_at(network) for network in networks] for chunk in _chunks(task)]
 
 
-def score(task: Task) -> FloatArray:
-    """Sum of losses and number of errors, by the network itself: (2,)."""
+def score(task: Task) -> list[tuple[float, int]]:
+    """For each chunk the sum of losses and the number of errors, by the network itself."""
     spec = task.job.spec
     network = network_of(spec, task.parameters)
-    loss, wrong = 0.0, 0
+    scores = []
     for rows in task.rows:
         x, y = _samples(task.job, rows)
         outputs = network.outputs(spec.grid(x))
-        loss += spec.losses(outputs, y).sum()
-        wrong += 0 if spec.regression else int((network.classes(outputs) != y).sum())
-    return np.array([loss, wrong])
+        wrong = 0 if spec.regression else int((network.classes(outputs) != y).sum())
+        scores.append((float(spec.losses(outputs, y).sum()), wrong))
+    return scores
 
 
 def ask(call: Call) -> States:

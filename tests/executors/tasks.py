@@ -41,6 +41,18 @@ def count_and_fail(folder):
     raise OracleError("this machine never works")
 
 
+def where(task):
+    time.sleep(task)
+    return os.getpid()
+
+
+class Unreadable:
+    """Can be sent, but not read."""
+
+    def __reduce__(self):
+        return divmod, (1, 0)
+
+
 class Awkward(Exception):
     def __init__(self, one, two):
         super().__init__(f"{one} and {two}")

@@ -112,3 +112,39 @@ def test_no_orphans(tmp_path, end):
     assert process.returncode != 0
     assert errors.count("Traceback") <= 1
     wait_for(lambda: group_is_gone(process.pid))
+
+
+def test_the_same_worker_has_the_same_task_each_time_if_it_is_free(executor):
+    first = executor.map(tasks.where, [0.05, 0.05])
+    assert len(set(first)) == 2
+    for _ in range(20):
+        assert executor.map(tasks.where, [0.0, 0.0]) == first
+    many = executor.map(tasks.where, [0.5, *[0.01] * 9])  # the other takes over
+    assert many.count(first[0]) == 1
+
+
+def test_a_worker_killed_between_maps(executor):
+    first = executor.map(tasks.where, [0.05, 0.05])
+    os.kill(first[0], signal.SIGKILL)
+    with pytest.warns(RetryWarning, match=r"1 of 2 tasks run again \(a worker process ended"):
+        second = executor.map(tasks.where, [0.05, 0.05])
+    assert first[0] not in second
+    assert first[1] in second  # it has what it kept
+
+
+def test_what_cannot_be_read_is_said(executor):
+    with pytest.raises(ExecutorError, match=r"cannot go from .* \(TypeError: .*lock"):
+        executor.map(tasks.unsendable, [1, 2])
+    with pytest.raises(ExecutorError, match=r"cannot go from .* \(ZeroDivisionError"):
+        executor.map(tasks.double, [tasks.Unreadable()])
+    assert executor.map(tasks.double, [1]) == [2]
+
+
+def test_a_program_that_forgets_to_close_ends():
+    code = (
+        "import qhal; from tests.executors import tasks\n"
+        "forgotten = qhal.get_executor('processes', num_workers=2)\n"
+        "print(forgotten.map(tasks.double, [1, 2]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[2, 4]\n", "")

@@ -14,21 +14,32 @@ import numpy.typing as npt
 from dwave.samplers import PathIntegralAnnealingSampler, SimulatedAnnealingSampler
 
 from qhal.errors import InputError
+from qhal.problems.arrays import States
 from qhal_dwave.reads import ReadByRead, Search, whole_option
 
 FloatArray = npt.NDArray[np.float64]
 
+# Where in the schedule reads from given states begin. From its start, nothing of the state is left
+# when the temperature has fallen (reverse annealing: Perdomo-Ortiz et al., Quantum Inf. Process.
+# 10, 2011).
+HALF_WAY = 0.5
+
 
 class _Annealing(ReadByRead):
-    """One anneal for each read, on a geometric schedule of inverse temperatures."""
+    """One anneal for each read, on a geometric schedule of inverse temperatures.
+
+    Reads from given states begin half way and take as many sweeps for the rest.
+    """
 
     def __init__(self, num_sweeps: int, beta_range: tuple[float, float] | None) -> None:
         self.num_sweeps = whole_option("num_sweeps", num_sweeps, 1)
         self.beta_range = None if beta_range is None else _checked_range(beta_range)
 
     @abstractmethod
-    def _anneal(self, spins: dimod.BQM, betas: FloatArray, **parameters: Any) -> dimod.SampleSet:
-        """Anneal `spins` through `betas`, one sweep each."""
+    def _anneal(
+        self, spins: dimod.BQM, betas: FloatArray, begin: float = 0.0, **parameters: Any
+    ) -> dimod.SampleSet:
+        """Anneal `spins` through `betas`, one sweep each, from the part `begin` of the schedule."""
 
     def _prepare(
         self, bqm: dimod.BQM, exponent: int, time_limit: float | None
@@ -42,14 +53,27 @@ class _Annealing(ReadByRead):
                 sweeps, time_limit, lambda trial: self._anneal(spins, np.full(trial, low), seed=1)
             )
 
-        def search(left_s: float | None, **parameters: Any) -> dimod.SampleSet:
-            # dimod cannot tell spins from bits where all of them are 1.
-            states, labels = parameters.pop("initial_states")
-            starts = dimod.SampleSet.from_samples(
-                (2 * states - 1, labels), energy=0, vartype=dimod.SPIN
+        def anneal(starts: States, labels: list[int], begin: float, seed: int) -> dimod.SampleSet:
+            return self._anneal(
+                spins,
+                np.geomspace(low ** (1 - begin) * high**begin, high, sweeps),
+                begin,
+                # dimod cannot tell spins from bits where all of them are 1.
+                initial_states=dimod.SampleSet.from_samples(
+                    (2 * starts - 1, labels), energy=0, vartype=dimod.SPIN
+                ),
+                initial_states_generator="none",
+                num_reads=len(starts),
+                seed=seed,
             )
-            betas = np.geomspace(low, high, sweeps)
-            return self._anneal(spins, betas, initial_states=starts, **parameters)
+
+        def search(left_s: float | None, given: int, **parameters: Any) -> dimod.SampleSet:
+            (states, labels), seed = parameters["initial_states"], parameters["seed"]
+            # With the same random numbers, warm and cold reads would end in the same states.
+            other = int(np.random.default_rng(seed).integers(1, 2**31))
+            parts = ((states[:given], HALF_WAY, other), (states[given:], 0.0, seed))
+            found = [anneal(part, labels, *how) for part, *how in parts if len(part)]
+            return dimod.concatenate(found)
 
         return search, {"num_sweeps": sweeps}
 
@@ -77,7 +101,9 @@ class SimulatedAnnealing(_Annealing):
     ) -> None:
         super().__init__(num_sweeps, beta_range)
 
-    def _anneal(self, spins: dimod.BQM, betas: FloatArray, **parameters: Any) -> dimod.SampleSet:
+    def _anneal(
+        self, spins: dimod.BQM, betas: FloatArray, begin: float = 0.0, **parameters: Any
+    ) -> dimod.SampleSet:
         return SimulatedAnnealingSampler().sample(
             spins, beta_schedule_type="custom", beta_schedule=betas, **parameters
         )
@@ -116,12 +142,14 @@ class PathIntegralAnnealing(_Annealing):
             )
         self.transverse_field = float(transverse_field)
 
-    def _anneal(self, spins: dimod.BQM, betas: FloatArray, **parameters: Any) -> dimod.SampleSet:
+    def _anneal(
+        self, spins: dimod.BQM, betas: FloatArray, begin: float = 0.0, **parameters: Any
+    ) -> dimod.SampleSet:
         return PathIntegralAnnealingSampler().sample(
             spins,
             beta_schedule_type="custom",
             Hp_field=betas,
-            Hd_field=np.linspace(self.transverse_field, 0.0, len(betas)),
+            Hd_field=np.linspace((1 - begin) * self.transverse_field, 0.0, len(betas)),
             **parameters,
         )
 

@@ -17,7 +17,7 @@ class SteepestDescent(ReadByRead):
     def _prepare(
         self, bqm: dimod.BQM, exponent: int, time_limit: float | None
     ) -> tuple[Search, Mapping[str, Any]]:
-        def search(left_s: float | None, **parameters: Any) -> dimod.SampleSet:
+        def search(left_s: float | None, given: int, **parameters: Any) -> dimod.SampleSet:
             return SteepestDescentSampler().sample(bqm, **parameters)
 
         return search, {}
@@ -54,7 +54,7 @@ class TabuSearch(ReadByRead):
         moves = max(1000, 2 * n) if self.num_moves is None else self.num_moves
         tenure = None if self.tenure is None else min(self.tenure, n - 1)
 
-        def search(left_s: float | None, **parameters: Any) -> dimod.SampleSet:
+        def search(left_s: float | None, given: int, **parameters: Any) -> dimod.SampleSet:
             timeout_ms: Any = None  # Ocean's annotation forgets that None is allowed
             if left_s is not None:
                 timeout_ms = max(1, int(1000 * left_s / parameters["num_reads"]))

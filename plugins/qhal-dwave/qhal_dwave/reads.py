@@ -25,8 +25,11 @@ _GRID_BITS = 50
 class Search(Protocol):
     """One batch of reads by a vendor's sampler, in at most about `left_s` seconds (None: any)."""
 
-    def __call__(self, left_s: float | None, **parameters: Any) -> dimod.SampleSet:
-        """Read once from each of ``parameters["initial_states"]``."""
+    def __call__(self, left_s: float | None, given: int, **parameters: Any) -> dimod.SampleSet:
+        """Read once from each of ``parameters["initial_states"]``, of which `given` are not random.
+
+        Those come first.
+        """
         ...
 
 
@@ -59,10 +62,13 @@ class ReadByRead(Oracle):
         rounded, exponent = on_grid(qubo)
         search, info = self._prepare(bqm_from_qubo(rounded), exponent, time_limit)
         labels = list(range(n))
+        given = 0 if initial_states is None else len(initial_states)
 
-        def read(batch: States, left_s: float | None) -> States:
+        def read(first: int, end: int, left_s: float | None) -> States:
+            batch = starts[first:end]
             samples = search(
                 left_s,
+                min(max(given - first, 0), len(batch)),
                 # Seed 0 makes the path-integral sampler draw one from the operating system.
                 seed=int(rng.integers(1, 2**31)),
                 num_reads=len(batch),
@@ -72,12 +78,12 @@ class ReadByRead(Oracle):
             return states_of(samples, labels)
 
         if time_limit is None:
-            return read(starts, None), info
+            return read(0, num_reads, None), info
         found: list[States] = []
         done, batch = 0, 1
         while done < num_reads and batch > 0:
             start = time.perf_counter()
-            found.append(read(starts[done : done + batch], begin + time_limit - start))
+            found.append(read(done, done + batch, begin + time_limit - start))
             done += len(found[-1])
             now = time.perf_counter()
             affordable = 0.8 * (begin + time_limit - now) * batch / (now - start)

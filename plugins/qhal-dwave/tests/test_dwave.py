@@ -101,6 +101,21 @@ def test_descent_starts_at_the_given_states():
     assert (again.states[0] == best[0]).all()
 
 
+@pytest.mark.parametrize("name", ["path-integral", "sa"])
+def test_reads_from_given_states_search_near_them(name):
+    """All spins alike is best, up or down: an anneal from the start would forget which."""
+    couplings = np.triu(np.full((30, 30), -1.0), k=1)
+    fields = -(couplings + couplings.T).sum(axis=0) / 2
+    qubo = qhal.Qubo(couplings + np.diag(fields))
+    ones = np.ones((12, 30), dtype=np.int8)
+    for limit in (None, 20.0):
+        samples = qhal.get_oracle(name, num_sweeps=50).sample(
+            qubo, seed=3, num_reads=24, initial_states=ones, time_limit=limit
+        )
+        assert samples.states[:12].all()
+        assert 0 < samples.states[12:].mean() < 1
+
+
 def test_starting_states_are_the_given_ones_then_random_ones():
     rng = np.random.default_rng(0)
     states = starting_states(np.ones((2, 30), dtype=np.int8), 4, 30, rng)

@@ -135,6 +135,12 @@ class Lifting:
         size = np.where(size > 0, size, 1.0)
         return np.concatenate([size, size**2, self._form_sizes])
 
+    @property
+    def misses(self) -> FloatArray:
+        """What each multiplier's |residual| may be at a feasible assignment's bits."""
+        rows, forms = self.program.row_misses, self.program.form_misses
+        return np.concatenate([rows, rows**2, forms])
+
     def objective_of(self, values: Values) -> float:
         """The objective of feasible `values` (n,) in the units of `Atoms.objectives`.
 
@@ -150,9 +156,7 @@ class Lifting:
         0 for rows of whole numbers; in the objective's own units. For multipliers with lambda and
         nu >= 0.
         """
-        rows, forms = self.program.row_misses, self.program.form_misses
-        worst = np.concatenate([rows, rows**2, forms])
-        return float(np.abs(multipliers) @ worst) * self.scale
+        return float(np.abs(multipliers) @ self.misses) * self.scale
 
     def on_grid(self, multipliers: FloatArray) -> FloatArray:
         """`multipliers` rounded to the grid on which the QUBO's coefficients are exact."""

@@ -135,6 +135,30 @@ def test_the_penalty_grows_while_infeasible_states_lie_below_the_best_value() ->
         assert (rule.multipliers[signed] >= before[signed]).all()
 
 
+def test_only_what_samples_near_the_best_value_violate_grows() -> None:
+    rows = np.array([[1, 1, 0, 0], [0, 0, 1, 1]])
+    lifting = Lifting(encode(Qcbo.from_arrays(np.eye(4), A_eq=rows, b_eq=[1, 1])))
+    rule = Level(lifting, exact=False)
+    states = np.array([[1, 1, 1, 0], [1, 0, 1, 1]], dtype=np.int8)
+    rule.multipliers = np.array([0.0, 0.0, MARGIN / 2, 2 * MARGIN])  # the second is far above
+    before = rule.multipliers[2:]
+    atoms = lifting.atoms(states, 0.0)
+    for _ in range(3):
+        rule.multipliers = np.array([0.0, 0.0, *before])
+        rule.update(atoms, 2.0 / lifting.scale)
+    assert rule.multipliers[2:] == pytest.approx([math.exp(STEP) * before[0], before[1]])
+
+
+def test_the_margin_halves_with_every_relaxation() -> None:
+    lifting = Lifting(encode(problem(1)))
+    states, atoms = all_atoms(lifting)
+    rule = Level(lifting, exact=False)
+    feasible = states[atoms.feasible][:3]
+    for halvings in range(1, 4):
+        rule.update(lifting.atoms(feasible, 1.0), float(atoms.objectives.max()))
+        assert rule.state()["_margin"] == MARGIN / 2**halvings
+
+
 @pytest.mark.parametrize("inside", [True, False])
 @pytest.mark.parametrize("insists", [True, False])
 def test_the_penalty_holds_while_infeasible_samples_lie_in_the_margin(

@@ -1,8 +1,8 @@
 """The default rule: a level cutting-plane method on the multipliers.
 
 Each infeasible state of low energy is a cut that the next multipliers must lift to the level
-U + delta, at the least change of the multipliers (level bundle methods: Lemarechal, Nemirovskii,
-Nesterov, Math. Program. 69, 1995; the rules for U, delta and the decay are ours).
+U + DELTA, at the least change of the multipliers (level bundle methods: Lemarechal, Nemirovskii,
+Nesterov, Math. Program. 69, 1995; the rules for U, the margin and the decay are ours).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Level(Rule):
     warm_share = WARM_SHARE
     reduces = True
     memory = (
-        "_delta",
+        "_margin",
         "_round",
         "_stalled",
         "_step",
@@ -56,11 +56,12 @@ class Level(Rule):
     def __init__(self, lifting: Lifting, exact: bool) -> None:
         self._signed = lifting.signed
         self._units = lifting.residual_units
+        self._misses = lifting.misses
         scales = np.minimum(lifting.residual_scales, START / LEAST_START * self._units)
         self.multipliers: FloatArray = START * lifting.signed / scales
         self._theta = 1.0 if exact else THETA
         self._exact = exact
-        self._delta = DELTA
+        self._margin = MARGIN
         self._round = 0
         self._stalled = 0
         self._step = 0.0
@@ -69,7 +70,7 @@ class Level(Rule):
         self._residuals = np.zeros((0, lifting.num_multipliers))
 
     def update(self, atoms: Atoms, upper: float | None) -> None:
-        """Add cuts, adapt delta, project."""
+        """Add cuts, adapt the penalty, project."""
         self._round += 1
         energies = atoms.energies(self.multipliers)
         level = self._upper(energies, upper, self._flips_missing(atoms))
@@ -77,15 +78,14 @@ class Level(Rule):
         if upper is not None:
             self._best_upper = min(self._best_upper, upper)
         start, share = self.multipliers, atoms.feasible_share
-        lowest = float(energies[~atoms.feasible].min(initial=np.inf))
-        rare = self.insists and upper is not None and share < RARE
-        weak = rare and lowest < level + MARGIN
+        near = ~atoms.feasible & (energies < level + self._margin)
+        weak = self.insists and upper is not None and share < RARE and bool(near.any())
         if not self._exact and upper is not None and (self._stalled >= 2 or share > PLENTY):
-            start = self._adapt(share, weak)
+            start = self._adapt(share, atoms.residuals[near] if weak else None)
         if not self._exact and not weak:
             start = DECAY * start
-        self._add_cuts(atoms, energies, level + self._delta)
-        self.multipliers = self._project(start, level + self._delta)
+        self._add_cuts(atoms, energies, level + DELTA)
+        self.multipliers = self._project(start, level + DELTA)
 
     def _flips_missing(self, atoms: Atoms) -> float:
         """About how many bits the lowest sample is from meeting its worst row; at least 1."""
@@ -105,19 +105,23 @@ class Level(Rule):
         lowest = float(cuts.min() if len(cuts) else energies.min())
         return lowest + flips * RAMP ** min(self._round, 20)
 
-    def _adapt(self, feasible_share: float, too_weak: bool) -> FloatArray:
+    def _adapt(self, feasible_share: float, near: FloatArray | None) -> FloatArray:
         """Stronger multipliers if feasible states are rare, else weaker ones.
 
-        `too_weak` says whether infeasible samples lie less than `MARGIN` above the level: an oracle
-        that errs may prefer them. Then lambda and nu grow together. Cuts alone lift what was seen
-        by moving mu as well, which lowers states on the other side of the row that nobody has seen,
-        and with hundreds of rows there is no end to it.
+        `near` are residuals of infeasible samples that lie less than the margin above the level,
+        None unless they matter: an oracle that errs may prefer them. Then lambda and nu grow
+        together, of all that these samples violate. Cuts alone lift what was seen by moving mu as
+        well, which lowers states on the other side of the row that nobody has seen, and with
+        hundreds of rows there is no end to it. What nobody violates need not grow: it would only
+        stand in the oracle's way.
         """
         self._stalled = 0
         if feasible_share < RARE:
-            factor = self._factor(+1) if too_weak else 1.0
-            return self.multipliers * np.where(self._signed, factor, 1.0)
-        self._delta /= 2.0
+            if near is None:
+                return self.multipliers
+            violated = self._signed & (np.abs(near) > self._misses).any(axis=0)
+            return self.multipliers * np.where(violated, self._factor(+1), 1.0)
+        self._margin /= 2.0
         # What an earlier, weaker penalty let through would undo the relaxation.
         self._objectives, self._residuals = self._objectives[:0], self._residuals[:0]
         return self._factor(-1) * self.multipliers

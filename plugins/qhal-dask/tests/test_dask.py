@@ -181,3 +181,11 @@ def test_no_orphans(tmp_path, end):
     process.communicate(timeout=60)
     assert process.returncode != 0
     wait_for(lambda: group_is_gone(process.pid))
+
+
+def _freed(task):
+    return os.environ.get("MALLOC_TRIM_THRESHOLD_")
+
+
+def test_workers_keep_memory_that_they_free(executor):
+    assert executor.map(_freed, range(2)) == [os.environ.get("MALLOC_TRIM_THRESHOLD_")] * 2

@@ -85,6 +85,34 @@ class Code:
             rest = np.where(on, rest - self.powers[k], rest)
         return bits
 
+    @property
+    def max_moves(self) -> int:
+        """The length of `moves` at most."""
+        return self.num_bits if self.num_bits <= 3 else 6
+
+    def moves(self, number: int) -> list[int]:
+        """What can be added to `number`, any of them together, without leaving the levels.
+
+        A change of each bit, for codes of up to three; else 1, 2 and 4 steps up and as many down,
+        as far as there is room: a change of the highest bit would be larger than a search wants.
+        """
+        if self.num_bits <= 3:
+            bits = self.encode(np.array(number))
+            return [
+                power * (1 - 2 * int(bit)) for power, bit in zip(self.powers, bits, strict=True)
+            ]
+        room_up, room_down = self.largest - number, number - self.base
+        up, down = (_shares(room // self.step) for room in (room_up, room_down))
+        return [self.step * size for size in up] + [-self.step * size for size in down]
+
+
+def _shares(room: int) -> list[int]:
+    """1, 2 and 4, or less where their sum would exceed `room`."""
+    shares: list[int] = []
+    for size in (1, 2, 4):
+        shares.append(min(size, room - sum(shares)))
+    return [share for share in shares if share]
+
 
 @dataclass(frozen=True)
 class LayerSpec:

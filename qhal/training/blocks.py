@@ -113,6 +113,16 @@ class Block:
             bits[places] = code.encode(numbers[rows])
         return bits
 
+    def moves(self, numbers: Ints) -> FloatArray:
+        """What each binary variable of a step from `numbers` adds to each number, (n, moves)."""
+        each = [code.moves(int(v)) for code, v in zip(self.codes, numbers, strict=True)]
+        moves = np.zeros((len(each), sum(map(len, each))))
+        start = 0
+        for row, own in enumerate(each):
+            moves[row, start : start + len(own)] = own
+            start += len(own)
+        return moves
+
     def decode(self, bits: npt.NDArray[np.int8]) -> Ints:
         """Numbers (..., n) of `bits` (..., num_bits)."""
         return np.asarray(np.rint(bits @ self.steps.T), dtype=np.int64) + self._bases
@@ -138,15 +148,18 @@ def code_of(layer: LayerSpec, column: int) -> Code:
 def unit_blocks(spec: NetworkSpec, layer: int, max_variables: int) -> Iterator[Block]:
     """One block for each unit of `layer`: its weights and its bias.
 
-    A unit of more than `max_variables` bits has several, each as full as can be.
+    A unit of more than `max_variables` bits or moves has several, each as full as can be.
     """
     facts = spec.layers[layer]
     parts: list[list[int]] = []
     room = 0
     for column in range(facts.inputs + 1):
-        bits = code_of(facts, column).num_bits
+        code = code_of(facts, column)
+        bits = max(code.num_bits, code.max_moves)
         if bits > max_variables:
-            raise InputError(f"a parameter has {bits} bits: raise max_variables to that at least.")
+            raise InputError(
+                f"a parameter has {bits} bits or moves: raise max_variables to that at least."
+            )
         if bits > room and bits:
             parts.append([])
             room = max_variables

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from qhal.networks.spec import Ints
 from qhal.problems.arrays import FloatArray
 from qhal.problems.qubo import Qubo
 from qhal.training.blocks import Block, Parameters
@@ -14,12 +15,13 @@ from qhal.training.blocks import Block, Parameters
 
 @dataclass(frozen=True, eq=False)
 class LocalModel:
-    """The change of the mean loss, to second order, over the spins of a block.
+    """The change of the mean loss, to second order, over steps of a block from its `numbers`.
 
-    ``linear @ d + d @ quadratic @ d / 2`` for d in {0, 1}^n, the bits that differ from `bits`.
+    ``linear @ d + d @ quadratic @ d / 2`` for d in {0, 1}^n, which add ``moves @ d``.
     """
 
-    bits: npt.NDArray[np.int8]
+    numbers: Ints
+    moves: FloatArray
     linear: FloatArray
     quadratic: FloatArray
 
@@ -28,13 +30,17 @@ class LocalModel:
         cls, block: Block, parameters: Parameters, gradient: FloatArray, hessian: FloatArray
     ) -> LocalModel:
         """From derivatives of the mean loss by the block's numbers."""
-        bits = block.encode(block.numbers(parameters))
-        steps = block.steps * (1.0 - 2.0 * bits)
-        return cls(bits, gradient @ steps, steps.T @ hessian @ steps)
+        numbers = block.numbers(parameters)
+        moves = block.moves(numbers)
+        return cls(numbers, moves, gradient @ moves, moves.T @ hessian @ moves)
+
+    def numbers_after(self, flips: npt.NDArray[np.int8]) -> Ints:
+        """The block's numbers (..., k) after `flips` (..., n)."""
+        return self.numbers + np.rint(flips @ self.moves.T).astype(np.int64)
 
     @property
     def unit(self) -> float:
-        """The mean size of the change by a single flip."""
+        """The mean size of the change by a single move."""
         flips = self.flip_energies()
         return float(np.abs(flips).mean()) if len(flips) else 0.0
 
@@ -45,7 +51,7 @@ class LocalModel:
     def best_flips(self, count: int) -> npt.NDArray[np.int8]:
         """The `count` single flips of lowest model (fewer if there are not so many), (count, n)."""
         chosen = np.argsort(self.flip_energies(), kind="stable")[:count]
-        return np.eye(len(self.bits), dtype=np.int8)[chosen]
+        return np.eye(len(self.linear), dtype=np.int8)[chosen]
 
     def energies(self, flips: npt.NDArray[np.int8]) -> FloatArray:
         """The model at `flips` (..., n), without trust region."""
@@ -53,7 +59,7 @@ class LocalModel:
         return np.asarray(d @ self.linear + 0.5 * np.einsum("...i,ij,...j", d, self.quadratic, d))
 
     def qubo(self, radius: float, coefficient_bits: int | None) -> Qubo:
-        """Over d, with a penalty of `radius` units for each bit that differs.
+        """Over d, with a penalty of `radius` units for each move.
 
         With `coefficient_bits`, couplings and fields of its spins are whole numbers of that many
         bits (sign included) on one scale, as a machine holds them.

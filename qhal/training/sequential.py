@@ -145,7 +145,7 @@ class Sequential:
             """The score after the best of `flips`, if it is better."""
             if not len(flips):
                 return None
-            numbers = block.decode(model.bits ^ flips)
+            numbers = model.numbers_after(flips)
             scores = self.reduction.scores(rows, self.parameters, block, numbers)
             best = min(range(len(scores)), key=lambda k: tuple(scores[k, criterion]))
             if tuple(scores[best, criterion]) >= tuple(score[criterion]):

@@ -12,17 +12,36 @@ from qhal.training.local import LocalModel, whole
 from tests.problems.strategies import all_bits
 
 
+def _model(linear, quadratic):
+    n = len(linear)
+    return LocalModel(np.zeros(n, dtype=np.int64), np.eye(n), linear, quadratic)
+
+
+@given(st.sampled_from(["ternary", 1, 2, 3, 4, 5]), st.integers(1, 3), st.integers(0, 31))
+def test_moves_stay_within_the_levels_in_any_combination(kind, step, place):
+    code = Code.odd(kind, step) if isinstance(kind, int) else Code.of_weights(kind)
+    number = int(code.levels[place % len(code.levels)])
+    moves = np.array(code.moves(number))
+    assert 0 not in moves
+    assert len(moves) <= code.max_moves
+    reached = np.unique(number + all_bits(len(moves)) @ moves)
+    assert np.isin(reached, code.levels).all()
+    least = code.step * (7 if code.num_bits > 3 else 2**3)
+    near = code.levels[np.abs(code.levels - number) <= least]
+    np.testing.assert_array_equal(np.intersect1d(reached, near), near)
+
+
 @given(st.integers(0, 2**32 - 1), st.floats(0, 3))
 def test_the_qubo_is_the_expansion_and_the_penalty(seed, radius):
     rng = np.random.default_rng(seed)
-    codes = (Code.odd(1), Code.odd(2, step=3), Code.of_weights("ternary"))
-    block = Block((Group(0, 0, (0, 1, 2)),), codes)
+    codes = (Code.odd(1), Code.odd(2, step=3), Code.of_weights("ternary"), Code.odd(4, step=2))
+    block = Block((Group(0, 0, (0, 1, 2, 3)),), codes)
     numbers = np.array([rng.choice(code.levels) for code in codes])
-    gradient, root = rng.normal(size=3), rng.normal(size=(3, 3))
+    gradient, root = rng.normal(size=4), rng.normal(size=(4, 4))
     parameters = (np.append(numbers, 0)[np.newaxis],)
     model = LocalModel.of(block, parameters, gradient, root @ root.T)
-    flips = all_bits(block.num_bits)
-    moved = block.decode(model.bits ^ flips) - numbers
+    flips = all_bits(len(model.linear))
+    moved = model.numbers_after(flips) - numbers
     expected = moved @ gradient + 0.5 * ((moved @ root) ** 2).sum(axis=1)
     np.testing.assert_allclose(model.energies(flips), expected, atol=1e-9)
     energies = model.qubo(radius, None).energies(flips)
@@ -35,7 +54,7 @@ def test_whole_coefficients_fit_and_are_the_nearest(seed, bits, n):
     rng = np.random.default_rng(seed)
     q = np.triu(rng.normal(size=(n, n)))
     largest = 2 ** (bits - 1) - 1
-    qubo = LocalModel(np.zeros(n, dtype=np.int8), np.diag(q), q + q.T).qubo(0.0, bits)
+    qubo = _model(np.diag(q), q + q.T).qubo(0.0, bits)
     ising = qubo.to_ising()
     for part in (ising.J, ising.h):
         part = part.toarray() if hasattr(part, "toarray") else part
@@ -55,7 +74,7 @@ def test_nothing_to_round():
 def test_the_best_flips_are_the_single_ones_of_lowest_model():
     rng = np.random.default_rng(0)
     q = rng.normal(size=(5, 5))
-    model = LocalModel(np.zeros(5, dtype=np.int8), rng.normal(size=5), q + q.T)
+    model = _model(rng.normal(size=5), q + q.T)
     energies = model.energies(np.eye(5, dtype=np.int8))
     np.testing.assert_allclose(model.flip_energies(), energies)
     np.testing.assert_array_equal(model.best_flips(2).argmax(axis=1), np.argsort(energies)[:2])

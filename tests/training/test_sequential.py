@@ -105,7 +105,7 @@ def test_the_same_on_every_executor_and_order(small_chunks):
     assert not same(first, make_run(seed=1).run(None))
 
 
-@pytest.mark.parametrize("limit", [5, 12, 550])
+@pytest.mark.parametrize("limit", [6, 12, 550])
 def test_every_qubo_fits_the_machine(limit):
     oracle = Watched()
     trained = make_run(oracle, max_variables=limit, coefficient_bits=4, epochs=2).run(None)
@@ -121,7 +121,7 @@ def test_every_qubo_fits_the_machine(limit):
 
 def test_blocks_cover_every_bit_once():
     spec = make_run().spec
-    for limit in (4, 7, 550):
+    for limit in (6, 9, 550):
         places = [
             (g.layer, g.unit, column)
             for block in all_blocks(spec, limit)

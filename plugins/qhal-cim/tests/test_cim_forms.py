@@ -11,20 +11,8 @@ from qhal_cim.forms import Forces, QuadraticForm, over_bits, over_spins, with_an
 import qhal
 
 
-def random_form(n, seed, density=1.0, fields=1.0):
-    rng = np.random.default_rng(seed)
-    upper = np.triu(rng.normal(size=(n, n)) * (rng.random((n, n)) < density), 1)
-    matrix = upper + upper.T
-    linear = fields * rng.normal(size=n)
-    return QuadraticForm(matrix if density > 0.3 else sp.csr_array(matrix), linear)
-
-
-def value(form, z):
-    return 0.5 * np.einsum("ri,ri->r", z, (form.matrix @ z.T).T) + z @ form.linear
-
-
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.sampled_from([0.3, 1.0]))
-def test_forces_are_scaled_gradients(seed, n, density):
+def test_forces_are_scaled_gradients(random_form, seed, n, density):
     form = random_form(n, seed, density)
     forces = Forces.of(form)
     s = np.random.default_rng(seed).choice([-1.0, 1.0], (4, n))
@@ -41,7 +29,7 @@ def test_forces_are_scaled_gradients(seed, n, density):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8))
-def test_forms_keep_energies(seed, n):
+def test_forms_keep_energies(value, seed, n):
     rng = np.random.default_rng(seed)
     qubo = qhal.Qubo(np.triu(rng.normal(size=(n, n))), 3.0)
     bits, unit = over_bits(qubo)
@@ -58,7 +46,9 @@ def test_forms_keep_energies(seed, n):
 
 @pytest.mark.parametrize("density", [0.1, 1.0])
 @pytest.mark.parametrize("use_numba", [True, False])
-def test_descent_ends_in_local_minima_below_its_start(density, use_numba, request):
+def test_descent_ends_in_local_minima_below_its_start(
+    random_form, value, density, use_numba, request
+):
     if not use_numba:
         request.getfixturevalue("without_numba")
     form = random_form(50, 8, density)
@@ -73,7 +63,7 @@ def test_descent_ends_in_local_minima_below_its_start(density, use_numba, reques
 
 @pytest.mark.parametrize("density", [0.1, 1.0])
 @pytest.mark.parametrize("use_numba", [True, False])
-def test_descent_ends_where_no_pair_of_flips_gains(density, use_numba, request):
+def test_descent_ends_where_no_pair_of_flips_gains(random_form, value, density, use_numba, request):
     if not use_numba:
         request.getfixturevalue("without_numba")
     form = random_form(25, 8, density)

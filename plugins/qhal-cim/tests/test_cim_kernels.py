@@ -18,18 +18,6 @@ from qhal_cim.simulation import make_kernel
 import qhal
 
 
-def random_form(n, seed, density=1.0, fields=1.0):
-    rng = np.random.default_rng(seed)
-    upper = np.triu(rng.normal(size=(n, n)) * (rng.random((n, n)) < density), 1)
-    matrix = upper + upper.T
-    linear = fields * rng.normal(size=n)
-    return QuadraticForm(matrix if density > 0.3 else sp.csr_array(matrix), linear)
-
-
-def value(form, z):
-    return 0.5 * np.einsum("ri,ri->r", z, (form.matrix @ z.T).T) + z @ form.linear
-
-
 def batch(replicas, n, seed):
     rng = np.random.default_rng(seed)
     result = Batch.begin(replicas, replicas.start(n, rng))
@@ -44,7 +32,7 @@ def whole_ramp(replicas):
 @pytest.mark.parametrize("dynamics", ["cac", "bsb", "portfolio"])
 @pytest.mark.parametrize("n", [1, 4, 37, 64])
 @pytest.mark.parametrize("columns", [1, 9])
-def test_dense_kernels_agree(dynamics, n, columns):
+def test_dense_kernels_agree(random_form, dynamics, n, columns):
     forces = Forces.of(random_form(n, n))
     replicas = Replicas.share(chosen(dynamics, random_form(n, n)), columns)
     pump = whole_ramp(replicas)
@@ -58,7 +46,7 @@ def test_dense_kernels_agree(dynamics, n, columns):
 
 
 @pytest.mark.parametrize("n", [1, 30, 90])
-def test_sparse_kernels_agree_in_the_same_order(n):
+def test_sparse_kernels_agree_in_the_same_order(random_form, n):
     form = random_form(n, n, density=0.1)
     fallback = NumpySparseKernel(Forces.of(form))
     order = fallback.order
@@ -107,7 +95,7 @@ def test_sums_of_whole_numbers_agree_with_floating_point(fields, monkeypatch):
     assert (one.best == two.best).all()
 
 
-def test_whole_numbers_are_for_many_couplings_of_one_size_that_cannot_overflow():
+def test_whole_numbers_are_for_many_couplings_of_one_size_that_cannot_overflow(random_form):
     form = uniform_form(150, 16, 5)
     indptr, middles, indices, sizes, halves = Forces.of(form).uniform_rows()
     matrix = Forces.of(form).matrix
@@ -126,7 +114,7 @@ def test_whole_numbers_are_for_many_couplings_of_one_size_that_cannot_overflow()
     )
 
 
-def test_sparse_and_dense_storage_agree():
+def test_sparse_and_dense_storage_agree(random_form):
     form = random_form(50, 3)
     sparse = QuadraticForm(sp.csr_array(form.matrix), form.linear)
     replicas = Replicas.share(chosen("portfolio", form), 8)
@@ -139,7 +127,9 @@ def test_sparse_and_dense_storage_agree():
 
 @pytest.mark.parametrize("density", [0.1, 1.0])
 @pytest.mark.parametrize("use_numba", [True, False])
-def test_record_keeps_the_best_signs_and_their_energy(density, use_numba, request):
+def test_record_keeps_the_best_signs_and_their_energy(
+    random_form, value, density, use_numba, request
+):
     if not use_numba:
         request.getfixturevalue("without_numba")
     form = random_form(40, 5, density)
@@ -172,7 +162,7 @@ def test_too_many_replicas_for_the_compiled_kernel_are_never_asked_for():
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.floats(0.0, 0.5))
-def test_coupled_variables_differ_in_colour(seed, n, density):
+def test_coupled_variables_differ_in_colour(random_form, seed, n, density):
     matrix = sp.csr_array(random_form(n, seed, density).matrix)
     colours = greedy_colours(matrix)
     rows, columns = matrix.nonzero()

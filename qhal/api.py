@@ -24,7 +24,8 @@ from qhal.networks.training import TrainingPlan, TrainingResult, train_joint
 from qhal.oracle import Oracle, checked_seed
 from qhal.problems import Ising, Qcbo, Qubo
 from qhal.qcgd.direct import certified, solve_directly
-from qhal.qcgd.loop import DEFAULT_ITERATIONS, Callback, Limits, run
+from qhal.qcgd.limits import DEFAULT_ITERATIONS, Limits
+from qhal.qcgd.loop import Callback, run
 from qhal.registry import exact_oracle, make_oracle
 from qhal.samples import Solution, StopReason
 from qhal.training.result import SequentialResult

@@ -14,7 +14,8 @@ from qhal.oracle import Oracle, checked_seed
 from qhal.problems import Qcbo
 from qhal.qcgd.certificate import meets
 from qhal.qcgd.direct import solve_directly
-from qhal.qcgd.loop import DEFAULT_ITERATIONS, Callback, Limits
+from qhal.qcgd.limits import DEFAULT_ITERATIONS, Limits
+from qhal.qcgd.loop import Callback
 from qhal.registry import exact_oracle, make_oracle
 from qhal.samples import Solution, Status, StopReason
 

@@ -17,7 +17,8 @@ from qhal.oracle import Oracle
 from qhal.problems.arrays import FloatArray, distinct_rows
 from qhal.problems.qcbo import Qcbo, Values
 from qhal.qcgd.direct import certified
-from qhal.qcgd.loop import DEFAULT_ITERATIONS, Limits, run
+from qhal.qcgd.limits import DEFAULT_ITERATIONS, Limits
+from qhal.qcgd.loop import run
 from qhal.registry import exact_oracle, make_oracle
 
 # Distinct assignments that a sample set may hold.

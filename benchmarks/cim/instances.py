@@ -15,7 +15,8 @@ from qhal.files.maxcut import read
 from qhal.problems.ising import Ising
 from qhal.problems.qcbo import Qcbo
 from qhal.problems.qubo import Qubo
-from qhal.qcgd.loop import Limits, run
+from qhal.qcgd.limits import Limits
+from qhal.qcgd.loop import run
 
 # Best cuts known of the Gset graphs.
 BEST_CUTS = {"G1": 11624, "G6": 2178, "G11": 564, "G14": 3064, "G22": 13359, "G39": 2408}

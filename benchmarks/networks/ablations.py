@@ -26,7 +26,7 @@ from qhal.networks.bounds import approximation_error
 from qhal.networks.selection import choose
 from qhal.networks.training import visit
 from qhal.networks.units import Layout
-from qhal.qcgd.loop import Limits
+from qhal.qcgd.limits import Limits
 from qhal.registry import get_oracle
 
 Options = dict[str, Any]

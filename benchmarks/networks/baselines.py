@@ -33,7 +33,7 @@ from qhal.networks.selection import choose
 from qhal.networks.training import CandidatePool, TrainingPlan, visit
 from qhal.problems.encoding import encode
 from qhal.qcgd.lifting import Lifting
-from qhal.qcgd.loop import Limits
+from qhal.qcgd.limits import Limits
 from qhal.registry import get_oracle
 
 ROUNDS, READS = 10, 100

@@ -29,7 +29,7 @@ from qhal.networks.training import CandidatePool, TrainingPlan, train_joint
 from qhal.oracle import Oracle
 from qhal.problems.encoding import encode
 from qhal.qcgd.lifting import Lifting
-from qhal.qcgd.loop import Limits
+from qhal.qcgd.limits import Limits
 from qhal.qcgd.rules.level import Level
 from qhal.registry import get_oracle
 from qhal.samples import Status

@@ -39,7 +39,8 @@ from qhal.networks.units import Units
 from qhal.problems.constraints import Constraints
 from qhal.problems.encoding import encode
 from qhal.problems.qcbo import Qcbo, Values
-from qhal.qcgd.loop import Limits, run
+from qhal.qcgd.limits import Limits
+from qhal.qcgd.loop import run
 from qhal.registry import get_oracle
 
 NETWORKS: dict[str, dict[str, Any]] = {

@@ -18,7 +18,8 @@ from qhal.oracle import Oracle
 from qhal.problems.arrays import FloatArray
 from qhal.qcgd.direct import solve_directly
 from qhal.qcgd.lifting import Atoms, Lifting
-from qhal.qcgd.loop import Limits, Run
+from qhal.qcgd.limits import Limits
+from qhal.qcgd.loop import Run
 from qhal.qcgd.rules import METHODS as OWN
 from qhal.qcgd.rules import Rule
 from qhal.qcgd.rules.frank_wolfe import FrankWolfe

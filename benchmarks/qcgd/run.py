@@ -22,7 +22,7 @@ from report import report
 from sections import REFERENCE_S, SECTIONS, Task, tasks
 
 from qhal.oracle import Oracle
-from qhal.qcgd.loop import Limits
+from qhal.qcgd.limits import Limits
 from qhal.registry import get_oracle
 
 HERE = Path(__file__).parent

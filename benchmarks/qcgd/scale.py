@@ -18,7 +18,8 @@ from families import bisection, random_linear, set_packing
 from qhal import Qcbo
 from qhal.problems.encoding import encode
 from qhal.qcgd.lifting import Lifting
-from qhal.qcgd.loop import Limits, Run
+from qhal.qcgd.limits import Limits
+from qhal.qcgd.loop import Run
 from qhal.registry import get_oracle
 
 CALLS = 20

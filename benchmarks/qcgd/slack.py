@@ -23,6 +23,7 @@ from rich.table import Table
 from qhal import Oracle, Qcbo
 from qhal.problems.encoding import encode
 from qhal.qcgd import loop
+from qhal.qcgd.limits import Limits
 from qhal.registry import get_oracle
 
 CALLS, READS, TEST_SEED = 12, 10, 3000
@@ -94,7 +95,7 @@ def solve(problem: Qcbo, oracle: Oracle, encoding: str, seed: int) -> tuple[floa
     """Raw and repaired objective (inf: none) and bits of one run."""
     loop.encode = partial(encode, **ENCODINGS[encoding])
     completed = problem.with_completion(partial(repair, problem))
-    limits = loop.Limits(iterations=CALLS)
+    limits = Limits(iterations=CALLS)
     found = loop.run(completed, oracle, num_reads=READS, limits=limits, seed=seed)
     raw, best = (np.inf if v is None else v for v in (found.raw_objective, found.objective))
     return raw, best, found.info["num_bits"]

@@ -76,7 +76,7 @@ def compare(
     num_reads, oracle_options = _settings(settings, oracles[0])
 
     from qhal.comparison import compare as run
-    from qhal.qcgd.loop import DEFAULT_ITERATIONS
+    from qhal.qcgd.limits import DEFAULT_ITERATIONS
 
     def watch(name: str) -> AbstractContextManager[Callable[[Any], None]]:
         output.detail(f"{name}:")

@@ -95,7 +95,7 @@ def solve(
 
     from qhal.api import solve as run
     from qhal.atomic import write_atomically
-    from qhal.qcgd.loop import DEFAULT_ITERATIONS
+    from qhal.qcgd.limits import DEFAULT_ITERATIONS
 
     rounds = iterations or DEFAULT_ITERATIONS
     with (

@@ -33,7 +33,8 @@ from qhal.networks.spec import SplineSpec, WeightBits, check_count
 from qhal.networks.training import Visited, draw_samples, visit
 from qhal.oracle import Oracle
 from qhal.problems.arrays import FloatArray
-from qhal.qcgd.loop import Callback, Limits
+from qhal.qcgd.limits import Limits
+from qhal.qcgd.loop import Callback
 from qhal.registry import get_oracle
 
 VOTERS = 9

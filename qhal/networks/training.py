@@ -23,7 +23,8 @@ from qhal.networks.units import Layout
 from qhal.oracle import Oracle
 from qhal.problems.arrays import FloatArray, distinct_rows
 from qhal.problems.qcbo import Values
-from qhal.qcgd.loop import Callback, Limits, run
+from qhal.qcgd.limits import Limits
+from qhal.qcgd.loop import Callback, run
 from qhal.samples import Solution, StopReason
 
 POOL_SIZE = 200

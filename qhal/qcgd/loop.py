@@ -27,7 +27,7 @@ from qhal.qcgd.evidence import Certificate
 from qhal.qcgd.harvest import Harvest, Observer
 from qhal.qcgd.interrupt import Interrupt
 from qhal.qcgd.lifting import Atoms, Lifting, dynamic_range_bits
-from qhal.qcgd.limits import DEFAULT_ITERATIONS, Limits
+from qhal.qcgd.limits import Limits
 from qhal.qcgd.proofs import Proofs
 from qhal.qcgd.reduction import RARE, STATES, Reduction, reduction
 from qhal.qcgd.rules import make_rule
@@ -35,7 +35,6 @@ from qhal.qcgd.verifier import Refused
 from qhal.samples import Solution, Status, StopReason
 from qhal.tracing import span
 
-__all__ = ["DEFAULT_ITERATIONS", "Callback", "Limits", "Run", "RunState", "run"]
 _LOG = logging.getLogger("qhal.qcgd")
 
 

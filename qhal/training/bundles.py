@@ -17,7 +17,8 @@ from qhal.oracle import Oracle
 from qhal.problems.arrays import FloatArray
 from qhal.problems.encoding import encode
 from qhal.problems.qcbo import Qcbo, Values
-from qhal.qcgd.loop import Limits, run
+from qhal.qcgd.limits import Limits
+from qhal.qcgd.loop import run
 from qhal.training.block_fip import encode_block
 from qhal.training.blocks import Block, Parameters
 from qhal.training.coarse import Coarse

@@ -7,7 +7,8 @@ import pytest
 
 from qhal.problems import Qcbo
 from qhal.problems.encoding import encode
-from qhal.qcgd.loop import Limits, run
+from qhal.qcgd.limits import Limits
+from qhal.qcgd.loop import run
 from qhal.registry import get_oracle
 from qhal.samples import Status
 from tests.problems.strategies import all_values

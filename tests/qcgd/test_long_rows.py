@@ -7,7 +7,8 @@ import pytest
 import scipy.sparse as sp
 
 from qhal.problems import Qcbo
-from qhal.qcgd.loop import Limits, run
+from qhal.qcgd.limits import Limits
+from qhal.qcgd.loop import run
 from qhal.registry import get_oracle
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from qhal.problems import Qcbo
 from qhal.problems.encoding import encode
-from qhal.qcgd.loop import Limits, run
+from qhal.qcgd.limits import Limits
+from qhal.qcgd.loop import run
 from qhal.qcgd.parts import Parts
 from qhal.registry import get_oracle
 from tests.problems.strategies import all_values, qcbos

@@ -7,7 +7,8 @@ import pytest
 
 from qhal.oracle import Oracle, OracleInfo
 from qhal.problems import Qcbo, Qubo
-from qhal.qcgd.loop import Limits, run
+from qhal.qcgd.limits import Limits
+from qhal.qcgd.loop import run
 from qhal.registry import get_oracle
 from tests.problems.strategies import all_values
 

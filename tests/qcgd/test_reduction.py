@@ -16,7 +16,8 @@ from qhal.oracle import Oracle, OracleInfo
 from qhal.problems import Qcbo, Qubo
 from qhal.problems.encoding import encode
 from qhal.qcgd.lifting import Lifting
-from qhal.qcgd.loop import Limits, run
+from qhal.qcgd.limits import Limits
+from qhal.qcgd.loop import run
 from qhal.qcgd.reduction import STATES, Reduction, reduction
 from qhal.registry import get_oracle, load
 

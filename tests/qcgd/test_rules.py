@@ -10,7 +10,8 @@ import pytest
 from qhal.problems import Qcbo
 from qhal.problems.encoding import encode
 from qhal.qcgd.lifting import Lifting
-from qhal.qcgd.loop import Limits, Run
+from qhal.qcgd.limits import Limits
+from qhal.qcgd.loop import Run
 from qhal.qcgd.rules.frank_wolfe import FrankWolfe
 from qhal.qcgd.rules.fully_corrective import FullyCorrective
 from qhal.qcgd.rules.level import DECAY, LEAST_STEP, MARGIN, RAMP, STEP, Level

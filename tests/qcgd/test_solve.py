@@ -10,7 +10,8 @@ import qhal
 from qhal.oracle import Oracle, OracleInfo
 from qhal.problems import Qcbo
 from qhal.problems.encoding import encode
-from qhal.qcgd.loop import Limits, run
+from qhal.qcgd.limits import Limits
+from qhal.qcgd.loop import run
 from qhal.registry import get_oracle
 from qhal.samples import Status, StopReason
 from tests.problems.strategies import all_values, qcbos

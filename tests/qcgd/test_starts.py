@@ -10,7 +10,8 @@ import pytest
 from qhal.oracle import Oracle, OracleInfo
 from qhal.problems import Qcbo, Qubo
 from qhal.problems.encoding import encode
-from qhal.qcgd.loop import Limits, run
+from qhal.qcgd.limits import Limits
+from qhal.qcgd.loop import run
 from qhal.qcgd.starts import KEPT, Starts
 
 ROW = Qcbo.from_arrays(linear=np.arange(8), A_eq=[np.ones(8)], b_eq=[3])

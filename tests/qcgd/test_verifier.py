@@ -17,7 +17,8 @@ from qhal.problems import Qcbo
 from qhal.problems.encoding import encode
 from qhal.problems.presolve import presolve
 from qhal.qcgd import replay, verifier
-from qhal.qcgd.loop import Limits, run
+from qhal.qcgd.limits import Limits
+from qhal.qcgd.loop import run
 from qhal.qcgd.verifier import Refused, verify
 from qhal.registry import get_oracle
 from tests.problems.strategies import all_values, qcbos

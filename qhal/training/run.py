@@ -150,7 +150,7 @@ class Run:
         except Stopped as stopped:
             reason = stopped.reason
         except OracleError as error:
-            if not self.history:
+            if not self.state.books.calls:
                 raise
             self.notes["failure"] = str(error)
             reason = StopReason.ORACLE_FAILED

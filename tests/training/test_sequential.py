@@ -214,6 +214,9 @@ def test_ctrl_c_and_a_failing_oracle_return_the_best_so_far():
     broken = make_run(Watched(fail_at=30)).run(None)
     assert broken.stop_reason is StopReason.ORACLE_FAILED
     assert "no light" in broken.notes["failure"]
+    early = make_run(Watched(fail_at=5)).run(None)
+    assert early.stop_reason is StopReason.ORACLE_FAILED
+    assert (early.oracle_calls, len(early.history)) == (4, 0)
     with pytest.raises(OracleError, match="no light"):
         make_run(Watched(fail_at=1)).run(None)
 

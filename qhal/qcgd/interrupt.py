@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextvars
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Generic, TypeVar
 
@@ -13,14 +14,14 @@ T = TypeVar("T")
 
 
 class Interrupt:
-    """While entered, SIGINT sets `requested`, and raises KeyboardInterrupt only within `call`.
+    """While entered, SIGINT sets `requested`, and raises only within `call` and `raising`.
 
     In other threads than the main one, or under a handler of the caller's own, nothing changes.
     """
 
     def __init__(self) -> None:
         self.requested = False
-        self._calling = False
+        self._raises = False
         self._installed = False
 
     def __enter__(self) -> Interrupt:
@@ -52,24 +53,38 @@ class Interrupt:
         outcome = _Outcome(work)
         context = contextvars.copy_context()
         thread = threading.Thread(target=context.run, args=(outcome.run,), daemon=True)
-        self._calling = True
+        self._raises = True
         try:
             if self.requested:
                 raise KeyboardInterrupt
             thread.start()
             outcome.done.wait()
         except KeyboardInterrupt:
-            self._calling = False
+            self._raises = False
             stop()
             if thread.ident is None or not outcome.done.wait(grace_s):
                 raise
         finally:
-            self._calling = False
+            self._raises = False
         return outcome.result()
+
+    @contextmanager
+    def raising(self) -> Iterator[None]:
+        """Within, SIGINT raises KeyboardInterrupt, as it usually does.
+
+        For many short calls, of which `call` would start a thread each.
+        """
+        self._raises = True
+        try:
+            if self.requested:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._raises = False
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
-        if self._calling:
+        if self._raises:
             raise KeyboardInterrupt
 
 

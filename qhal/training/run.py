@@ -9,6 +9,7 @@ import math
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,6 +23,7 @@ from qhal.networks.network import Network
 from qhal.networks.spec import NetworkSpec, check_count
 from qhal.oracle import Oracle, check_time_limit
 from qhal.qcgd.checkpoint import Checkpoint, Snapshot
+from qhal.qcgd.interrupt import Interrupt
 from qhal.samples import StopReason
 from qhal.training.blocks import Parameters, network_of
 from qhal.training.reduction import Reduction
@@ -121,7 +123,7 @@ class Run:
     ) -> None:
         self.began, self.earlier_s = time.perf_counter(), 0.0
         self.spec, self.oracle, self.limits, self.settings = spec, oracle, limits, settings
-        self.seed, self.class_names = seed, class_names
+        self.seed, self.class_names, self.interrupt = seed, class_names, Interrupt()
         self.job = Job(secrets.token_hex(8), spec, store)
         self.state = Sequential(
             spec, Reduction(self.job, executor), oracle, settings, seed, self._check
@@ -143,18 +145,19 @@ class Run:
 
     def run(self, callback: Callback | None) -> Trained:
         """Train until the last epoch, a limit, the callback or Ctrl-C ends it."""
-        try:
-            reason = self._epochs(callback)
-        except KeyboardInterrupt:
-            reason = StopReason.INTERRUPTED
-        except Stopped as stopped:
-            reason = stopped.reason
-        except OracleError as error:
-            if not self.state.books.calls:
-                raise
-            self.notes["failure"] = str(error)
-            reason = StopReason.ORACLE_FAILED
-        if reason is not StopReason.ITERATIONS:
+        with self.interrupt:
+            try:
+                reason = self._epochs(callback)
+            except KeyboardInterrupt:
+                reason = StopReason.INTERRUPTED
+            except Stopped as stopped:
+                reason = stopped.reason
+            except OracleError as error:
+                if not self.state.books.calls:
+                    raise
+                self.notes["failure"] = str(error)
+                reason = StopReason.ORACLE_FAILED
+        with suppress(KeyboardInterrupt):  # whoever cannot wait gets the best of those judged
             self._judge()  # an epoch that was cut short counts as well
         books = self.state.books
         return Trained(
@@ -176,7 +179,8 @@ class Run:
             if reason is not None:
                 return reason
             number = len(self.history) + 1
-            self.state.epoch(number)
+            with self.interrupt.raising():
+                self.state.epoch(number)
             loss, errors = self._judge()
             epoch = Epoch(
                 epoch=number,
@@ -193,6 +197,8 @@ class Run:
             self._keep()
             if callback is not None and callback(epoch) is False:
                 return StopReason.CALLBACK
+            if self.interrupt.requested:
+                return StopReason.INTERRUPTED
         return StopReason.ITERATIONS
 
     def _judge(self) -> tuple[float, float]:

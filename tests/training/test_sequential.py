@@ -16,6 +16,7 @@ from qhal.errors import InputError, OracleError
 from qhal.executors import Executor
 from qhal.executors.serial import Serial
 from qhal.networks import make_spec
+from qhal.qcgd.checkpoint import Checkpoint
 from qhal.registry import get_oracle, load
 from qhal.samples import StopReason
 from qhal.training import store as stores
@@ -219,6 +220,44 @@ def test_ctrl_c_and_a_failing_oracle_return_the_best_so_far():
     assert (early.oracle_calls, len(early.history)) == (4, 0)
     with pytest.raises(OracleError, match="no light"):
         make_run(Watched(fail_at=1)).run(None)
+
+
+def test_ctrl_c_while_the_run_keeps_its_books_is_heard_afterwards(tmp_path, monkeypatch):
+    usual = Checkpoint.save
+
+    def save(checkpoint, snapshot):
+        signal.raise_signal(signal.SIGINT)
+        usual(checkpoint, snapshot)
+
+    monkeypatch.setattr(Checkpoint, "save", save)
+    run = make_run()
+    run.resume(tmp_path / "run.ckpt")
+    stopped = run.run(None)
+    assert (stopped.stop_reason, len(stopped.history)) == (StopReason.INTERRUPTED, 1)
+    other = make_run()
+    other.resume(tmp_path / "run.ckpt")
+    assert len(other.history) == 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+class Pressed(Serial):
+    """Ctrl-C in the middle of every map from the 10th on."""
+
+    maps = 0
+
+    def _run(self, function, tasks):
+        self.maps += 1
+        if self.maps >= 10:
+            signal.raise_signal(signal.SIGINT)
+        yield from super()._run(function, tasks)
+
+
+def test_ctrl_c_is_heard_within_an_epoch_and_once_more_after_it():
+    executor = Pressed()
+    stopped = make_run(executor=executor).run(None)
+    assert stopped.stop_reason is StopReason.INTERRUPTED
+    assert not stopped.history
+    assert executor.maps == 11  # the second time it hit the last judgement
 
 
 def test_starts_are_independent_and_the_best_is_kept():

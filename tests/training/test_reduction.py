@@ -41,8 +41,8 @@ def everything(run, executor):
     rng, found = np.random.default_rng(0), []
     for block in run.state.blocks:
         model = reduction.local_model(rows[:3], parameters, block)
-        flips = rng.integers(0, 2, (4, block.num_bits), dtype=np.int8)
-        numbers = block.decode(model.bits ^ flips)
+        flips = rng.integers(0, 2, (4, len(model.linear)), dtype=np.int8)
+        numbers = model.numbers_after(flips)
         found += [model.linear, model.quadratic, reduction.present(rows, parameters)]
         found += [reduction.scores(rows, parameters, block, numbers)]
         parameters = block.replaced(parameters, numbers[0])

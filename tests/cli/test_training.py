@@ -192,7 +192,7 @@ def test_sequential_training_resumes_and_tells_every_epoch(qhal, data, tmp_path)
     document = json.loads(more.stdout)
     assert set(KEYS) <= set(document)
     assert document["epochs"] == 4
-    assert document["num_variables"] == 3 + 4
+    assert document["num_variables"] == 3 + 6  # weights of one bit, a bias of six moves
     assert document["test_accuracy"] > 0.9
     whole = json.loads(qhal("train", "--data", data, *small, "--epochs", 4, "--json").stdout)
     assert whole["test_accuracy"] == document["test_accuracy"]

@@ -22,8 +22,9 @@ from settings import cim, planner
 import qhal
 from qhal.executors import Executor
 from qhal.networks.training import TrainingPlan
-from qhal.training.run import Limits, Run
+from qhal.training.run import Limits
 from qhal.training.sequential import Settings
+from qhal.training.sequential_run import Run
 from qhal.training.store import Store
 
 

@@ -17,8 +17,9 @@ from qhal.networks.training import TrainingPlan
 from qhal.oracle import Oracle
 from qhal.registry import get_oracle
 from qhal.training.blocks import Parameters, network_of
-from qhal.training.run import Limits, Run, Trained
+from qhal.training.run import Limits, Trained
 from qhal.training.sequential import Settings
+from qhal.training.sequential_run import Run
 from qhal.training.store import Store
 
 RATES = (0.003, 0.01, 0.03)

@@ -22,8 +22,9 @@ from qhal.registry import exact_oracle, get_executor
 from qhal.training.hedging import HedgingSettings
 from qhal.training.hedging_run import HedgingRun
 from qhal.training.result import SequentialResult
-from qhal.training.run import Callback, Limits, Run, Trained
+from qhal.training.run import Callback, Limits, Trained
 from qhal.training.sequential import Settings
+from qhal.training.sequential_run import Run
 from qhal.training.store import Store
 
 PROOF_S = 20.0

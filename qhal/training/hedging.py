@@ -33,6 +33,7 @@ from qhal.training.bundles import (
 from qhal.training.consensus import Bits, Hedge, Penalty, RhoRule
 from qhal.training.dual import DualBound, balanced_prices, dual_bound
 from qhal.training.initial import initial_parameters
+from qhal.training.run import Books
 
 Map: TypeAlias = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]
 
@@ -83,14 +84,9 @@ class HedgingSettings:
 
 
 @dataclass
-class Counts:
-    """What a run has used, and met."""
+class Counts(Books):
+    """What a run has used, and how many samples of bundles had no room."""
 
-    calls: int = 0
-    reads: int = 0
-    time_s: float = 0.0
-    num_variables: int = 0
-    num_constraints: int = 0
     left_out: int = 0
 
     def add(self, answer: BundleAnswer) -> None:
@@ -127,7 +123,7 @@ class Hedging:
     settings: HedgingSettings
     seed: int
     check: Callable[[int], None]
-    counts: Counts = field(default_factory=Counts)
+    books: Counts = field(default_factory=Counts)
     place: Place = field(default_factory=Place)
     hedge: Hedge | None = None
     last: tuple[Block, Parameters, Hedge] | None = None
@@ -145,11 +141,6 @@ class Hedging:
             self.spec, self.parameters, self._bundle(0, 0), self.max_variables
         )
 
-    @property
-    def visits(self) -> int:
-        """Visits of the whole run."""
-        return self.settings.epochs * len(self.blocks)
-
     def advance(self) -> bool:
         """One round of hedging; whether it ended a visit."""
         block = self.blocks[self.place.visit % len(self.blocks)]
@@ -161,7 +152,7 @@ class Hedging:
         tasks = self._tasks(block, bundles, starts)
         answers: list[BundleAnswer] = self.map(solve_bundle, tasks)
         for answer in answers:
-            self.counts.add(answer)
+            self.books.add(answer)
         self.hedge.update(np.array([answer.bits for answer in answers]))
         self.place.round += 1
         done = self.place.round >= self.settings.hedging_rounds

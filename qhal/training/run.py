@@ -1,21 +1,16 @@
-"""A run of sequential training: epochs, limits, the best so far, checkpoints, Ctrl-C."""
+"""The frame of a training run: epochs, limits, the best so far, checkpoints, Ctrl-C."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import math
-import secrets
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from qhal.errors import InputError, OracleError
 from qhal.executors import Executor
@@ -26,13 +21,8 @@ from qhal.qcgd.checkpoint import Checkpoint, Snapshot
 from qhal.qcgd.interrupt import Interrupt
 from qhal.samples import StopReason
 from qhal.training.blocks import Parameters, network_of
-from qhal.training.reduction import Reduction
-from qhal.training.sequential import Books, Sequential, Settings
-from qhal.training.store import Store, draw, in_order
-from qhal.training.tasks import Job
-
-# Without validation samples, so many training samples judge which network is the best.
-YARDSTICK = 2**16
+from qhal.training.checkpoint import checked_parameters, fingerprint
+from qhal.training.store import Store
 
 _LOG = logging.getLogger("qhal.training")
 
@@ -67,7 +57,7 @@ Callback: TypeAlias = Callable[[Epoch], bool | None]
 class Limits:
     """When to stop before the last epoch; None means no limit.
 
-    `patience` is the number of epochs without a better network on the yardstick.
+    `patience` is the number of epochs without a better network on the samples that judge.
     """
 
     time_limit: float | None = None
@@ -97,6 +87,17 @@ class Trained:
     notes: Mapping[str, str]
 
 
+@dataclass
+class Books:
+    """What a run has asked of its oracle; variables and constraints are the most of a call."""
+
+    calls: int = 0
+    reads: int = 0
+    time_s: float = 0.0
+    num_variables: int = 0
+    num_constraints: int = 0
+
+
 class Stopped(Exception):
     """A limit was reached in the middle of an epoch."""
 
@@ -105,8 +106,25 @@ class Stopped(Exception):
         self.reason = reason
 
 
-class Run:
-    """One run on `store`; `run` is the loop."""
+class State(Protocol):
+    """What every method of training has: present parameters, and books."""
+
+    parameters: Parameters
+
+    @property
+    def books(self) -> Books:
+        """What the oracle was asked so far."""
+
+
+SettingsT = TypeVar("SettingsT")
+StateT = TypeVar("StateT", bound=State)
+
+
+class TrainingRun(ABC, Generic[SettingsT, StateT]):
+    """One run on `store`; `run` is the loop. A method of training fills in its `state`.
+
+    `store` and `validation` hold inputs as given.
+    """
 
     def __init__(
         self,
@@ -115,7 +133,7 @@ class Run:
         oracle: Oracle,
         executor: Executor,
         *,
-        settings: Settings,
+        settings: SettingsT,
         limits: Limits,
         seed: int,
         validation: Store | None = None,
@@ -123,31 +141,60 @@ class Run:
     ) -> None:
         self.began, self.earlier_s = time.perf_counter(), 0.0
         self.spec, self.oracle, self.limits, self.settings = spec, oracle, limits, settings
-        self.seed, self.class_names, self.interrupt = seed, class_names, Interrupt()
-        self.job = Job(secrets.token_hex(8), spec, store)
-        self.state = Sequential(
-            spec, Reduction(self.job, executor), oracle, settings, seed, self._check
-        )
-        judged = store if validation is None else validation
-        self.judge = Reduction(Job(secrets.token_hex(8), spec, judged), executor)
-        total = len(judged)
-        self.yardstick = (
-            in_order(total)
-            if validation is not None or total <= YARDSTICK
-            else draw(total, YARDSTICK, np.random.default_rng([seed, 0]))
-        )
+        self.store, self.seed, self.class_names = store, seed, class_names
+        self.executor, self.interrupt = executor, Interrupt()
+        self.state: StateT = self._begin(validation)
         self.best: Parameters = self.state.parameters
-        self.best_score = (math.inf, math.inf)
-        self.best_epoch = 0
+        self.best_score, self.best_epoch = (math.inf, math.inf), 0
         self.history: list[Epoch] = []
         self.notes: dict[str, str] = {}
         self.checkpoint: Checkpoint | None = None
+
+    # -- what a method of training says
+
+    @property
+    @abstractmethod
+    def epochs(self) -> int:
+        """How many epochs the run has."""
+
+    @abstractmethod
+    def _begin(self, validation: Store | None) -> StateT:
+        """The state at the beginning; prepares what `_score` needs as well."""
+
+    @abstractmethod
+    def _advance(self) -> bool:
+        """Go on to where the run may be kept; whether an epoch has come to its end.
+
+        Asks `_check` before it calls the oracle.
+        """
+
+    @abstractmethod
+    def _score(self) -> tuple[float, float]:
+        """Mean loss and share of errors of the present parameters on the samples that judge."""
+
+    @abstractmethod
+    def _identity(self) -> dict[str, Any]:
+        """The settings that a run must share with the one in a checkpoint to go on from it."""
+
+    @abstractmethod
+    def _snapshot(self) -> Snapshot:
+        """What of the state a checkpoint holds, beside the parameters."""
+
+    @abstractmethod
+    def _restore(self, snapshot: Snapshot) -> None:
+        """Take up what `_snapshot` gave; `ValueError` and its like say that it is damaged."""
+
+    def _remarks(self) -> dict[str, str]:
+        """Notes on the run as a whole."""
+        return {}
+
+    # -- the loop
 
     def run(self, callback: Callback | None) -> Trained:
         """Train until the last epoch, a limit, the callback or Ctrl-C ends it."""
         with self.interrupt:
             try:
-                reason = self._epochs(callback)
+                reason = self._loop(callback)
             except KeyboardInterrupt:
                 reason = StopReason.INTERRUPTED
             except Stopped as stopped:
@@ -164,64 +211,58 @@ class Run:
             network=network_of(self.spec, self.best, self.class_names),
             stop_reason=reason,
             num_variables=books.num_variables,
+            num_constraints=books.num_constraints,
             oracle_calls=books.calls,
             oracle_reads=books.reads,
             oracle_time_s=books.time_s,
             total_time_s=self._elapsed(),
             history=tuple(asdict(epoch) for epoch in self.history),
-            notes=self.notes,
+            notes=self.notes | self._remarks(),
         )
 
-    def _epochs(self, callback: Callback | None) -> StopReason:
-        epochs = self.settings.epochs * self.settings.starts
-        while len(self.history) < epochs:
-            reason = self._exhausted()
-            if reason is not None:
-                return reason
-            number = len(self.history) + 1
-            with self.interrupt.raising():
-                self.state.epoch(number)
-            loss, errors = self._judge()
-            epoch = Epoch(
-                epoch=number,
-                epochs=epochs,
-                loss=loss,
-                accuracy=1.0 - errors,
-                best_accuracy=1.0 - self.best_score[0],
-                oracle_calls=self.state.books.calls,
-                oracle_time_s=self.state.books.time_s,
-                elapsed_s=self._elapsed(),
-            )
-            self.history.append(epoch)
-            _LOG.debug("epoch %d", number, extra={"facts": asdict(epoch)})
+    def _loop(self, callback: Callback | None) -> StopReason:
+        while len(self.history) < self.epochs:
+            patience = self.limits.patience
+            if patience is not None and len(self.history) - self.best_epoch >= patience:
+                return StopReason.NO_PROGRESS
+            epoch = self._record() if self._advance() else None
             self._keep()
-            if callback is not None and callback(epoch) is False:
+            if epoch is not None and callback is not None and callback(epoch) is False:
                 return StopReason.CALLBACK
             if self.interrupt.requested:
                 return StopReason.INTERRUPTED
         return StopReason.ITERATIONS
 
+    def _record(self) -> Epoch:
+        """Judge at the end of an epoch, and add it to the history."""
+        loss, errors = self._judge()
+        epoch = Epoch(
+            epoch=len(self.history) + 1,
+            epochs=self.epochs,
+            loss=loss,
+            accuracy=1.0 - errors,
+            best_accuracy=1.0 - self.best_score[0],
+            oracle_calls=self.state.books.calls,
+            oracle_time_s=self.state.books.time_s,
+            elapsed_s=self._elapsed(),
+        )
+        self.history.append(epoch)
+        _LOG.debug("epoch %d", epoch.epoch, extra={"facts": asdict(epoch)})
+        return epoch
+
     def _judge(self) -> tuple[float, float]:
-        """Mean loss and share of errors on the yardstick; keeps the best network."""
-        loss, errors = self.judge.score(self.yardstick, self.state.parameters)
+        """`_score`; keeps the best network."""
+        loss, errors = self._score()
         if (errors, loss) < self.best_score:
             self.best, self.best_score = self.state.parameters, (errors, loss)
             self.best_epoch = len(self.history) + 1
         return loss, errors
 
-    def _exhausted(self) -> StopReason | None:
-        patience = self.limits.patience
-        if patience is not None and len(self.history) - self.best_epoch >= patience:
-            return StopReason.NO_PROGRESS
-        return None
-
-    def _check(self) -> None:
-        """Before each oracle call: raise if a limit is reached."""
+    def _check(self, calls: int = 1) -> None:
+        """Before so many oracle calls: raise if a limit is reached, or would be passed."""
         limits = self.limits
-        if (
-            limits.max_oracle_calls is not None
-            and self.state.books.calls >= limits.max_oracle_calls
-        ):
+        budget = limits.max_oracle_calls
+        if budget is not None and self.state.books.calls + calls > budget:
             raise Stopped(StopReason.ORACLE_CALLS)
         if limits.time_limit is not None and self._elapsed() >= limits.time_limit:
             raise Stopped(StopReason.TIME_LIMIT)
@@ -232,17 +273,15 @@ class Run:
     # -- checkpoints
 
     def resume(self, path: Path) -> None:
-        """Keep the run in the file at `path` after each epoch; go on from there if it holds one."""
-        settings = asdict(self.settings)
-        settings |= {"oracle": self.oracle.info.name, "oracle options": dict(self.oracle.options)}
-        self.checkpoint = Checkpoint(
-            path, fingerprint(self.job.spec, self.job.store), settings | {"seed": self.seed}
-        )
+        """Keep the run in the file at `path` as it goes on; go on from there if it holds one."""
+        settings = self._identity() | {"oracle": self.oracle.info.name, "seed": self.seed}
+        settings |= {"oracle options": dict(self.oracle.options)}
+        self.checkpoint = Checkpoint(path, fingerprint(self.spec, self.store), settings)
         snapshot = self.checkpoint.load()
         if snapshot is None:
             return
         try:
-            self._restore(snapshot)
+            self._take_up(snapshot)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise InputError(
                 f"the checkpoint {path} is damaged ({error}): remove it to start afresh."
@@ -252,12 +291,12 @@ class Run:
         """Write the checkpoint; a full disk costs the checkpoint, not the run."""
         if self.checkpoint is None:
             return
-        arrays: dict[str, npt.NDArray[Any]] = {"radii": self.state.radii}
+        own = self._snapshot()
+        arrays = dict(own.arrays)
         for name, parts in (("present", self.state.parameters), ("best", self.best)):
             arrays |= {f"{name}_{k}": part for k, part in enumerate(parts)}
-        facts = {
-            "books": asdict(self.state.books),
-            "best_score": self.best_score,
+        facts = own.facts | {
+            "best_score": self.best_score if self.history else None,
             "best_epoch": self.best_epoch,
             "history": [asdict(epoch) for epoch in self.history],
             "elapsed_s": self._elapsed(),
@@ -267,45 +306,14 @@ class Run:
         except OSError as error:
             self.notes["checkpoint"] = f"the checkpoint was not written: {error.strerror or error}."
 
-    def _restore(self, snapshot: Snapshot) -> None:
+    def _take_up(self, snapshot: Snapshot) -> None:
         facts, arrays = snapshot.facts, snapshot.arrays
         self.state.parameters = checked_parameters(self.spec, arrays, "present")
         self.best = checked_parameters(self.spec, arrays, "best")
-        if arrays["radii"].shape != self.state.radii.shape:
-            raise ValueError("its blocks are not those of the network")
-        self.state.radii = np.array(arrays["radii"], dtype=np.float64)
-        self.state.books = Books(**facts["books"])
-        errors, loss = map(float, facts["best_score"])
-        self.best_score, self.best_epoch = (errors, loss), int(facts["best_epoch"])
+        self._restore(snapshot)
+        if facts["best_score"] is not None:
+            errors, loss = map(float, facts["best_score"])
+            self.best_score = (errors, loss)
+        self.best_epoch = int(facts["best_epoch"])
         self.history = [Epoch(**epoch) for epoch in facts["history"]]
         self.earlier_s = float(facts["elapsed_s"])
-
-
-def checked_parameters(spec: NetworkSpec, arrays: Mapping[str, Any], name: str) -> Parameters:
-    """Those that a checkpoint keeps under `name`; ValueError unless they are ones of `spec`."""
-    parts = tuple(np.array(arrays[f"{name}_{k}"], dtype=np.int64) for k in range(len(spec.layers)))
-    for part, layer in zip(parts, spec.layers, strict=True):
-        shape = (layer.outputs, layer.inputs + 1)
-        if part.shape != shape or not np.isin(part[:, :-1], layer.weights.levels).all():
-            raise ValueError("its weights are not those of the network")
-        if not np.isin(part[:, -1], layer.biases.levels).all():
-            raise ValueError("its biases are not those of the network")
-    return parts
-
-
-def fingerprint(spec: NetworkSpec, store: Store) -> str:
-    """A hash of the architecture and of a part of the samples."""
-    x, y = store.arrays
-    digest = hashlib.sha256()
-    rows = draw(len(y), YARDSTICK, np.random.default_rng(0))[0].indices()
-    parts: tuple[npt.NDArray[Any], ...] = (spec.grid.low, spec.grid.high, x[rows], y[rows])
-    for array in parts:
-        digest.update(np.ascontiguousarray(array).tobytes())
-    facts = [
-        [vars(layer) for layer in spec.layers],
-        [[hidden.activation.name, hidden.unit, hidden.resolution] for hidden in spec.hidden],
-        [spec.loss.name, spec.output_unit, spec.regression, vars(spec.spline), spec.grid.bits],
-        [x.shape, str(x.dtype), str(y.dtype)],
-    ]
-    digest.update(json.dumps(facts).encode())
-    return digest.hexdigest()

@@ -23,6 +23,7 @@ from qhal.training.blocks import Parameters, all_blocks
 from qhal.training.initial import initial_parameters
 from qhal.training.local import LocalModel
 from qhal.training.reduction import Reduction
+from qhal.training.run import Books
 from qhal.training.store import Rows, draw
 
 # The radius of a block, in `LocalModel.unit` for each bit that differs: less after a success, more
@@ -76,16 +77,6 @@ class Settings:
         last = min(self.final_batch, total)
         first = min(self.batch, last)
         return round(first * math.pow(last / first, done))
-
-
-@dataclass
-class Books:
-    """What a run has asked of its oracle."""
-
-    calls: int = 0
-    reads: int = 0
-    time_s: float = 0.0
-    num_variables: int = 0
 
 
 @dataclass

@@ -21,8 +21,9 @@ from qhal.registry import get_oracle, load
 from qhal.samples import StopReason
 from qhal.training import store as stores
 from qhal.training.blocks import all_blocks
-from qhal.training.run import Limits, Run
+from qhal.training.run import Limits
 from qhal.training.sequential import Settings
+from qhal.training.sequential_run import Run
 from qhal.training.store import Store, draw, in_order
 
 

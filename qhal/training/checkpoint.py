@@ -1,0 +1,48 @@
+"""Whether a checkpoint is of this run: its data, architecture and parameters."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qhal.networks.spec import NetworkSpec
+from qhal.qcgd.checkpoint import Arrays
+from qhal.training.blocks import Parameters
+from qhal.training.store import Store, draw
+
+# So many samples tell a data set from others.
+SAMPLES = 2**16
+
+
+def checked_parameters(spec: NetworkSpec, arrays: Arrays, name: str) -> Parameters:
+    """Those that a checkpoint keeps under `name`; ValueError unless they are ones of `spec`."""
+    parts = tuple(np.array(arrays[f"{name}_{k}"], dtype=np.int64) for k in range(len(spec.layers)))
+    for part, layer in zip(parts, spec.layers, strict=True):
+        shape = (layer.outputs, layer.inputs + 1)
+        if part.shape != shape or not np.isin(part[:, :-1], layer.weights.levels).all():
+            raise ValueError("its weights are not those of the network")
+        if not np.isin(part[:, -1], layer.biases.levels).all():
+            raise ValueError("its biases are not those of the network")
+    return parts
+
+
+def fingerprint(spec: NetworkSpec, store: Store) -> str:
+    """A hash of the architecture and of a part of the samples."""
+    x, y = store.arrays
+    digest = hashlib.sha256()
+    rows = draw(len(y), SAMPLES, np.random.default_rng(0))[0].indices()
+    parts: tuple[npt.NDArray[Any], ...] = (spec.grid.low, spec.grid.high, x[rows], y[rows])
+    for array in parts:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    facts = [
+        [vars(layer) for layer in spec.layers],
+        [[hidden.activation.name, hidden.unit, hidden.resolution] for hidden in spec.hidden],
+        [spec.loss.name, spec.output_unit, spec.regression, vars(spec.spline), spec.grid.bits],
+        [x.shape, str(x.dtype), str(y.dtype)],
+    ]
+    digest.update(json.dumps(facts).encode())
+    return digest.hexdigest()

@@ -8,7 +8,8 @@ pass; a block has a second call if the first brought nothing, so weak oracles ar
 "bit flips" asks no model: its states differ from the present one in a random bit each, so it is
 plain search on the training loss with as many evaluations. Coefficients are rounded to 8 bits for
 all, but for the rows that say otherwise. That single flips are judged where the oracle's states
-bring nothing is left out but for the last row.
+bring nothing is left out but for the last row. The rows of small blocks have several blocks of at
+most 16 spins for each unit, which the exact oracle enumerates.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class BitFlips(qhal.Oracle):
 
 
 DEFAULT = "cim, 8 bits, then single flips"
+SMALL = {"max_variables": 16}
 ROWS: dict[str, tuple[Callable[[], qhal.Oracle], dict[str, Any]]] = {
     "cim, 8 bits": (cim, {}),
     "cim, 6 bits": (cim, {"coefficient_bits": 6}),
@@ -55,6 +57,8 @@ ROWS: dict[str, tuple[Callable[[], qhal.Oracle], dict[str, Any]]] = {
     "steepest-descent": (lambda: get_oracle("steepest-descent"), {}),
     "random": (lambda: get_oracle("random"), {}),
     "bit flips": (BitFlips, {"num_reads": 4}),
+    "small blocks, exact": (lambda: get_oracle("exhaustive"), SMALL),
+    "small blocks, cim": (cim, SMALL),
     DEFAULT: (cim, {}),
 }
 
@@ -102,7 +106,7 @@ def draw(found: dict[str, list[Figures]], path: Path) -> None:
         calls = [epoch["oracle_calls"] for epoch in epochs]
         accuracies = [epoch["best_accuracy"] for epoch in epochs]
         for axis, shown in (
-            (left, name == "cim, 8 bits" or not name.startswith("cim")),
+            (left, name == "cim, 8 bits" or not name.startswith(("cim", "small"))),
             (right, name.startswith("cim,") and name != DEFAULT),
         ):
             if shown:

@@ -88,7 +88,7 @@ def test_while_the_command_is_still_starting(problem, delay):
     finally:
         run.kill()
     # Until qhal.__main__ runs, Python's own handler is in charge.
-    starting = ("_get_module_details", "site.py", "init_import_site")
+    starting = ("_get_module_details", "site.py", "init_import_site", "import runpy module")
     assert "Traceback" not in stderr or any(place in stderr for place in starting)
     assert run.returncode in (0, 1, -signal.SIGINT)
     if stdout:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -63,11 +63,9 @@ class Block:
             for group in groups
             for column in group.columns
         ]
-        same = {
-            code: code for code in codes
-        }  # equal ones are one object, so that pickles are small
-        codes = [same[code] for code in codes]
-        return cls(groups, tuple(codes))
+        # Equal codes are one object, so that pickles are small.
+        same = {code: code for code in codes}
+        return cls(groups, tuple(same[code] for code in codes))
 
     def __reduce__(self) -> tuple[type[Block], tuple[Any, ...]]:
         return Block, (self.groups, self.codes)  # without what can be computed
@@ -115,7 +113,7 @@ class Block:
 
     def moves(self, numbers: Ints) -> FloatArray:
         """What each binary variable of a step from `numbers` adds to each number, (n, moves)."""
-        each = [code.moves(int(v)) for code, v in zip(self.codes, numbers, strict=True)]
+        each = [_moves(code, int(v)) for code, v in zip(self.codes, numbers, strict=True)]
         moves = np.zeros((len(each), sum(map(len, each))))
         start = 0
         for row, own in enumerate(each):
@@ -138,6 +136,12 @@ class Block:
             layers[group.layer][group.unit, list(group.columns)] = numbers[start:end]
             start = end
         return tuple(layers)
+
+
+@lru_cache(maxsize=4096)
+def _moves(code: Code, number: int) -> tuple[int, ...]:
+    """`Code.moves`, made once: every local model asks for those of a few numbers."""
+    return tuple(code.moves(number))
 
 
 def code_of(layer: LayerSpec, column: int) -> Code:

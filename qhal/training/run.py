@@ -204,8 +204,9 @@ class TrainingRun(ABC, Generic[SettingsT, StateT]):
                     raise
                 self.notes["failure"] = str(error)
                 reason = StopReason.ORACLE_FAILED
-        with suppress(KeyboardInterrupt):  # whoever cannot wait gets the best of those judged
-            self._judge()  # an epoch that was cut short counts as well
+        if reason is not StopReason.ITERATIONS:  # an epoch that was cut short counts as well
+            with suppress(KeyboardInterrupt):  # whoever cannot wait gets the best of those judged
+                self._judge()
         books = self.state.books
         return Trained(
             network=network_of(self.spec, self.best, self.class_names),

@@ -7,6 +7,7 @@ chain of changes is that of a fresh forward pass, bit for bit.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -91,7 +92,7 @@ class Chunk:
             self._derivatives = self.tables.objective.derivatives(self.z[-1], self.targets)
         return self._derivatives
 
-    @property
+    @cached_property
     def num_bytes(self) -> int:
         """Memory that it takes."""
         return sum(part.nbytes for part in (*self.z, *self.values))

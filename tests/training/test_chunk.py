@@ -11,6 +11,7 @@ from qhal.networks import make_spec
 from qhal.registry import load
 from qhal.training.blocks import Block, Group, all_blocks, network_of
 from qhal.training.chunk import Chunk, Tables
+from qhal.training.objective import Objective
 from tests.networks.strategies import Case, cases
 
 
@@ -52,6 +53,17 @@ def test_any_chain_of_changes_is_a_fresh_forward_pass(case: Case, seed: int, cou
         np.testing.assert_array_equal(mine, other)
     outputs = network_of(case.spec, parameters).outputs(case.spec.grid(case.x))
     np.testing.assert_allclose(chunk.z[-1].T / case.spec.output_unit, outputs)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_errors_are_those_of_the_network_at_ties_as_well(outputs: int, seed: int):
+    case = smooth_case("softmax", outputs=outputs)
+    rng = np.random.default_rng(seed)
+    z = rng.integers(-2, 2, (outputs, 30))
+    y = rng.integers(0, case.spec.num_classes, 30)
+    classes = network_of(case.spec, random_parameters(case.spec, rng)).classes(z.T)
+    assert Objective(case.spec, 3).errors(z.astype(np.float32), y) == (classes != y).sum()
 
 
 @settings(max_examples=60, deadline=None)

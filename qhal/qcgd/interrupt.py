@@ -12,9 +12,11 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+LOOK_UP_S = 0.05
+
 
 class Interrupt:
-    """While entered, SIGINT sets `requested`, and raises only within `call` and `raising`.
+    """While entered, SIGINT sets `requested`, and is heard only within `call` and `raising`.
 
     In other threads than the main one, or under a handler of the caller's own, nothing changes.
     """
@@ -50,22 +52,18 @@ class Interrupt:
         """
         if not self._installed:
             return work()
+        if self.requested:
+            raise KeyboardInterrupt
         outcome = _Outcome(work)
         context = contextvars.copy_context()
-        thread = threading.Thread(target=context.run, args=(outcome.run,), daemon=True)
-        self._raises = True
-        try:
+        threading.Thread(target=context.run, args=(outcome.run,), daemon=True).start()
+        # Looked up now and then, and not raised by the handler: an exception within `wait` can
+        # leave its lock taken, and a signal just before it blocks is not seen until it ends.
+        while not outcome.done.wait(LOOK_UP_S):
             if self.requested:
-                raise KeyboardInterrupt
-            thread.start()
-            outcome.done.wait()
-        except KeyboardInterrupt:
-            self._raises = False
-            stop()
-            if thread.ident is None or not outcome.done.wait(grace_s):
-                raise
-        finally:
-            self._raises = False
+                stop()
+                if not outcome.done.wait(grace_s):
+                    raise KeyboardInterrupt
         return outcome.result()
 
     @contextmanager

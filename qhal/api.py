@@ -56,6 +56,7 @@ METHODS: Mapping[str, tuple[str, ...]] = {
         "starts",
         "batch",
         "final_batch",
+        "exact_samples",
         "max_variables",
         "coefficient_bits",
         "max_oracle_calls",
@@ -269,7 +270,7 @@ def train(
     -----------------------------------
     executor : name of an installed executor (see `qhal plugins`); the result is the same on each
     executor_options : keyword arguments of the executor's class, as the address of a cluster
-    epochs, starts, batch, final_batch, max_variables, coefficient_bits : see
+    epochs, starts, batch, final_batch, exact_samples, max_variables, coefficient_bits : see
         `qhal.training.sequential.Settings`
     epochs, bundle_size, bundles, replacement, hedging_rounds, rho, rho_rule, max_variables,
     coefficient_bits : see `qhal.training.hedging.HedgingSettings`

@@ -171,6 +171,12 @@ class PerLayer(click.ParamType):  # type: ignore[type-arg]
     "--final-batch", type=click.IntRange(1), metavar="N", help="Of the last pass.  [65536]"
 )
 @click.option(
+    "--exact-samples",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Of a unit's samples, N that its parabolas leave out, exact instead.  [0]",
+)
+@click.option(
     "--coefficient-bits",
     type=click.IntRange(2, 24),
     metavar="K",

@@ -76,8 +76,8 @@ class Checkpoint:
                 f"the checkpoint {self._path} belongs to another problem: name another file, or "
                 "remove it to start afresh."
             )
-        for key, value in self._settings.items():
-            stored = facts["settings"].get(key)
+        for key in self._settings | facts["settings"]:
+            value, stored = self._settings.get(key), facts["settings"].get(key)
             if stored != value:
                 raise InputError(
                     f"the checkpoint {self._path} was made with {key} {stored!r}, not {value!r}: "

@@ -20,6 +20,7 @@ from qhal.networks.spec import Ints, NetworkSpec
 from qhal.networks.sums import Multiply
 from qhal.networks.units import Layout
 from qhal.problems.arrays import FloatArray
+from qhal.problems.encoding import encode
 from qhal.problems.qcbo import Qcbo
 from qhal.training.blocks import Block, Parameters
 
@@ -36,6 +37,29 @@ def encode_block(
     signs, shifts = spec.margins(y)
     encoder = _BlockEncoder(spec, parameters, block)
     return encoder.problem_of(*distinct(np.asarray(x, dtype=np.int64), signs, shifts))
+
+
+def encode_what_fits(
+    spec: NetworkSpec,
+    parameters: Parameters,
+    block: Block,
+    x: npt.NDArray[np.integer],
+    y: npt.NDArray[np.generic],
+    max_variables: int,
+) -> tuple[Qcbo | None, int]:
+    """`encode_block` over as many of the first samples as `max_variables` bits have room for.
+
+    And how many these are; None and 0 if not even one fits.
+    """
+    kept = len(y)
+    while kept > 0:
+        problem = encode_block(spec, parameters, block, x[:kept].astype(np.int64), y[:kept])
+        excess = encode(problem).num_bits - max_variables
+        if excess <= 0:
+            return problem, kept
+        per_sample = max(1, (problem.num_variables - block.num_bits) // kept)
+        kept -= max(1, excess // per_sample)
+    return None, 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from qhal.problems.encoding import encode
 from qhal.problems.qcbo import Qcbo, Values
 from qhal.qcgd.limits import Limits
 from qhal.qcgd.loop import run
-from qhal.training.block_fip import encode_block
+from qhal.training.block_fip import encode_what_fits
 from qhal.training.blocks import Block, Parameters
 from qhal.training.coarse import Coarse
 from qhal.training.consensus import Bits
@@ -75,15 +75,11 @@ class BundleTask:
 
         And how many of its samples had to be left out for that: the last ones.
         """
-        kept = len(self.y)
-        while kept:
-            x, y = self.x[:kept].astype(np.int64), self.y[:kept]
-            problem = encode_block(self.spec, self.parameters, self.block, x, y)
-            excess = encode(problem).num_bits - self.max_variables
-            if excess <= 0:
-                return problem, len(self.y) - kept
-            per_sample = max(1, (problem.num_variables - self.block.num_bits) // kept)
-            kept -= max(1, excess // per_sample)
+        problem, kept = encode_what_fits(
+            self.spec, self.parameters, self.block, self.x, self.y, self.max_variables
+        )
+        if problem is not None:
+            return problem, len(self.y) - kept
         raise InputError(
             f"a block of {self.block.num_bits} parameter bits and one sample take more than "
             f"{self.max_variables} variables: raise max_variables, or use fewer spline pieces."
@@ -115,7 +111,7 @@ def solve_bundle(task: BundleTask) -> BundleAnswer:
     plain, left_out = task.plain()
     problem, n = with_fields(plain, task.fields, task.offset), task.block.num_bits
     seen = _Lowest(problem, n)
-    seen(*_completed(problem, task.starts))
+    seen(*completed(problem, task.starts))
     oracle = task.oracle
     if task.coefficient_bits is not None:
         oracle = Coarse(oracle, task.coefficient_bits)
@@ -130,7 +126,7 @@ def solve_bundle(task: BundleTask) -> BundleAnswer:
     if "failure" in solution.info:
         raise OracleError(str(solution.info["failure"]))
     if solution.objective is not None and problem.completion is None:
-        seen(*_completed(problem, _bits_of(problem, solution.assignment)))
+        seen(*completed(problem, _bits_of(problem, solution.assignment)))
     return BundleAnswer(
         bits=seen.bits,
         left_out=left_out,
@@ -146,7 +142,7 @@ def flip_changes(task: BundleTask) -> FloatArray:
     """By how much each single flip of the first start changes the bundle's loss, in size, (n,)."""
     start = task.starts[0]
     flipped = start ^ np.eye(len(start), dtype=np.int8)
-    _, losses = _completed(task.plain()[0], np.vstack([start[np.newaxis], flipped]))
+    _, losses = completed(task.plain()[0], np.vstack([start[np.newaxis], flipped]))
     return np.asarray(np.abs(losses[1:] - losses[0]))
 
 
@@ -168,7 +164,8 @@ class _Lowest:
             self.bits = values[k, : self._num_bits].astype(np.int8)
 
 
-def _completed(problem: Qcbo, bits: Bits) -> tuple[Values, FloatArray]:
+def completed(problem: Qcbo, bits: Bits) -> tuple[Values, FloatArray]:
+    """A block's `bits` (any number, n) with all variables that follow, and the objectives."""
     values = np.zeros((len(bits), problem.num_variables), dtype=np.int64)
     values[:, : bits.shape[1]] = bits
     if problem.completion is not None:

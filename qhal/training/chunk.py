@@ -33,6 +33,7 @@ class Tables:
         splines = grid_splines(spec).hidden
         largest = 2**spec.grid.bits - 1
         self.reaches: list[int] = []
+        self.kinks: list[Floats] = []  # where an activation jumps or its slope changes
         self._values: list[Floats] = []
         self._slopes: list[Floats] = []
         for layer, hidden, spline in zip(spec.layers, spec.hidden, splines, strict=False):
@@ -40,6 +41,7 @@ class Tables:
             z = np.arange(-reach, reach + 1)
             self._values.append(spline(z).astype(np.float32))
             self._slopes.append(_slopes(hidden, spline, z).astype(np.float32))
+            self.kinks.append(z[1:-1][np.diff(spline(z), 2) != 0].astype(np.float32))
             self.reaches.append(reach)
             largest = max(1, spline.largest(reach))
         exact = max([layer_reach(spec.layers[-1], largest), *self.reaches]) < EXACT
@@ -161,6 +163,20 @@ class Chunk:
                 hessian[at, places[j]] = weighted @ features[j].T
                 hessian[places[j], at] = hessian[at, places[j]].T
         return gradient, hessian
+
+    def distances(self, block: Block) -> Floats:
+        """How many flips the pre-activation of a hidden unit is from a kink, (N,), at the least.
+
+        That is, of the bit of the unit's `block` that moves it furthest; inf if none does.
+        """
+        (group,) = block.groups
+        z, kinks = self.z[group.layer][group.unit], self.tables.kinks[group.layer]
+        far = np.full(z.shape, np.inf, dtype=np.float32)
+        for kink in kinks:
+            np.minimum(far, np.abs(z - kink), out=far)
+        powers = np.abs(block.steps).max(axis=1, initial=0.0).astype(np.float32)
+        moves = (np.abs(self._features(group)) * powers[:, np.newaxis]).max(axis=0, initial=0.0)
+        return np.asarray(np.divide(far, moves, out=np.full_like(far, np.inf), where=moves > 0))
 
     def _secant_model(self, group: Group) -> tuple[FloatArray, FloatArray]:
         """The local model from each sample's loss at three values of the unit's pre-activation.

@@ -48,7 +48,7 @@ class SequentialNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: igno
     activation : name of a plugin or object, or one for each hidden layer; "hard-tanh" by default
     gain : float, default 2
         By how much the arguments of hidden units are larger than order one.
-    epochs, starts, batch, final_batch, num_reads, coefficient_bits, max_variables
+    epochs, starts, batch, final_batch, num_reads, coefficient_bits, max_variables, exact_samples
         See `qhal.training.sequential.Settings`.
     max_oracle_calls, time_limit, patience : see `qhal.training.run.Limits`
     validation : float, default 0
@@ -80,6 +80,7 @@ class SequentialNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: igno
         num_reads: int = 6,
         coefficient_bits: int | None = 8,
         max_variables: int = 550,
+        exact_samples: int = 0,
         max_oracle_calls: int | None = None,
         time_limit: float | None = None,
         patience: int | None = None,
@@ -103,6 +104,7 @@ class SequentialNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: igno
         self.num_reads = num_reads
         self.coefficient_bits = coefficient_bits
         self.max_variables = max_variables
+        self.exact_samples = exact_samples
         self.max_oracle_calls = max_oracle_calls
         self.time_limit = time_limit
         self.patience = patience
@@ -131,7 +133,8 @@ class SequentialNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: igno
             input_bits=self.input_bits,
             gain=self.gain,
         )
-        names = "epochs starts batch final_batch num_reads coefficient_bits max_variables".split()
+        names = "epochs starts batch final_batch num_reads coefficient_bits".split()
+        names += ["max_variables", "exact_samples"]
         limits = "max_oracle_calls time_limit patience".split()
         self.trained_ = fitted(
             spec,

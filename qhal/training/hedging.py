@@ -91,11 +91,13 @@ class Counts(Books):
 
     def add(self, answer: BundleAnswer) -> None:
         """Book the solution of a bundle."""
-        self.calls += answer.oracle_calls
-        self.reads += answer.oracle_reads
-        self.time_s += answer.oracle_time_s
-        self.num_variables = max(self.num_variables, answer.num_variables)
-        self.num_constraints = max(self.num_constraints, answer.num_constraints)
+        self.enter(
+            answer.oracle_calls,
+            answer.oracle_reads,
+            answer.oracle_time_s,
+            answer.num_variables,
+            answer.num_constraints,
+        )
         self.left_out += answer.left_out
 
 

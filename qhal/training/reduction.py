@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from qhal.executors import Executor, Function
 from qhal.networks.spec import Ints
@@ -37,9 +38,22 @@ class Reduction:
     @span("assembly")
     def local_model(self, rows: Sequence[Rows], parameters: Parameters, block: Block) -> LocalModel:
         """The mean loss over `rows` to second order over the bits of `block`."""
+        gradient, hessian = self.derivatives(rows, parameters, block)
+        return LocalModel.of(block, parameters, gradient, hessian)
+
+    def derivatives(
+        self, rows: Sequence[Rows], parameters: Parameters, block: Block
+    ) -> tuple[FloatArray, FloatArray]:
+        """The mean loss over `rows` to second order: gradient (n,), Hessian (n, n) by numbers."""
         parts = self._by_chunk(tasks.local_model, rows, parameters, block)
         gradient, hessian = (sum(each) / count(rows) for each in zip(*parts, strict=True))
-        return LocalModel.of(block, parameters, gradient, hessian)
+        return gradient, hessian
+
+    def distances(
+        self, rows: Sequence[Rows], parameters: Parameters, block: Block
+    ) -> npt.NDArray[np.float32]:
+        """`Chunk.distances` of all samples of `rows`, in their order."""
+        return np.concatenate(self._by_chunk(tasks.distances, rows, parameters, block))
 
     @span("evaluation")
     def scores(

@@ -97,6 +97,16 @@ class Books:
     num_variables: int = 0
     num_constraints: int = 0
 
+    def enter(
+        self, calls: int, reads: int, time_s: float, num_variables: int, num_constraints: int = 0
+    ) -> None:
+        """Book a few calls."""
+        self.calls += calls
+        self.reads += reads
+        self.time_s += time_s
+        self.num_variables = max(self.num_variables, num_variables)
+        self.num_constraints = max(self.num_constraints, num_constraints)
+
 
 class Stopped(Exception):
     """A limit was reached in the middle of an epoch."""

@@ -18,12 +18,12 @@ import numpy as np
 from qhal.networks.spec import NetworkSpec, check_count
 from qhal.oracle import Oracle
 from qhal.problems.arrays import FloatArray, States
-from qhal.problems.qubo import Qubo
 from qhal.training.blocks import Parameters, all_blocks
+from qhal.training.exact import ExactSamples, SharpModel, ask_sharply
 from qhal.training.initial import initial_parameters
 from qhal.training.local import LocalModel
 from qhal.training.reduction import Reduction
-from qhal.training.run import Books
+from qhal.training.run import Books, Stopped
 from qhal.training.store import Rows, draw
 
 # The radius of a block, in `LocalModel.unit` for each bit that differs: less after a success, more
@@ -55,6 +55,9 @@ class Settings:
     num_reads : of each oracle call
     max_variables, coefficient_bits : what a QUBO may have; couplings and fields of its spins are
         whole numbers of so many bits, sign included (None: double precision)
+    exact_samples : for a hidden unit, so many of the samples that its model sees enter exactly, not
+        by a parabola, if they fit: those nearest to a kink of the activation, see
+        `qhal.training.exact`
     """
 
     epochs: int = 30
@@ -64,10 +67,12 @@ class Settings:
     num_reads: int = 6
     max_variables: int = 550
     coefficient_bits: int | None = 8
+    exact_samples: int = 0
 
     def __post_init__(self) -> None:
         for name in "epochs starts batch final_batch num_reads max_variables".split():
             check_count(getattr(self, name), name, 1)
+        check_count(self.exact_samples, "exact_samples", 0)
         if self.coefficient_bits is not None:
             check_count(self.coefficient_bits, "coefficient_bits", 2, 24)
 
@@ -88,10 +93,15 @@ class Sequential:
     oracle: Oracle
     settings: Settings
     seed: int
-    allowed: Callable[[], None] = lambda: None
+    allowed: Callable[[int], None] = lambda calls: None
     books: Books = field(default_factory=Books)
 
     def __post_init__(self) -> None:
+        self.exact: ExactSamples | None = None
+        if self.settings.exact_samples:
+            limits = (self.settings.max_variables, self.oracle.info.max_variables)
+            most = min(limit for limit in limits if limit is not None)
+            self.exact = ExactSamples(self.reduction, self.settings.exact_samples, most)
         self.blocks = all_blocks(self.spec, self.settings.max_variables)
         self.radii: FloatArray = np.full(len(self.blocks), RADIUS)
         self.parameters: Parameters = self._start(1)
@@ -128,7 +138,8 @@ class Sequential:
         """One block; loss and errors after it."""
         block = self.blocks[index]
         some = rows[: max(1, len(rows) // MODELLED)]
-        model = self.reduction.local_model(some, self.parameters, block)
+        make = self.reduction.local_model if self.exact is None else self.exact.model
+        model = make(some, self.parameters, block)
         if model.unit == 0:
             return score
 
@@ -146,8 +157,7 @@ class Sequential:
 
         for _ in range(TRIES):
             radius = float(self.radii[index])
-            states = self._ask(model.qubo(radius, self.settings.coefficient_bits), rng)
-            flips = _promising(model, states, radius)
+            flips = _promising(model, self._ask(model, radius, rng), radius)
             if not len(flips):  # the oracle would rather stay: let it go further
                 self.radii[index] = max(radius / GROW, RADII[0])
                 break
@@ -159,15 +169,40 @@ class Sequential:
         found = moved(model.best_flips(FLIPS))
         return score if found is None else found
 
-    def _ask(self, qubo: Qubo, rng: np.random.Generator) -> States:
-        self.allowed()
-        seed = int(rng.integers(2**32))
-        samples = self.oracle.sample(qubo, num_reads=self.settings.num_reads, seed=seed)
-        self.books.calls += 1
-        self.books.reads += len(samples)
-        self.books.time_s += samples.time_s
-        self.books.num_variables = max(self.books.num_variables, qubo.num_variables)
+    def _ask(self, model: LocalModel, radius: float, rng: np.random.Generator) -> States:
+        """Steps that the oracle proposes, (any number, n)."""
+        self.allowed(1)
+        seed, chosen = int(rng.integers(2**32)), self.settings
+        if isinstance(model, SharpModel):
+            answer = ask_sharply(
+                model,
+                radius,
+                self.oracle,
+                num_reads=chosen.num_reads,
+                coefficient_bits=chosen.coefficient_bits,
+                seed=seed,
+                goes_on=self._goes_on,
+            )
+            found = answer.solution
+            self.books.enter(
+                found.oracle_calls,
+                found.oracle_reads,
+                found.oracle_time_s,
+                answer.num_bits,
+                found.num_constraints,
+            )
+            return answer.flips
+        qubo = model.qubo(radius, chosen.coefficient_bits)
+        samples = self.oracle.sample(qubo, num_reads=chosen.num_reads, seed=seed)
+        self.books.enter(1, len(samples), samples.time_s, qubo.num_variables)
         return samples.states
+
+    def _goes_on(self, calls: int) -> bool:
+        try:
+            self.allowed(calls)
+        except Stopped:  # what was found so far is judged; the next question ends the run
+            return False
+        return True
 
 
 def _promising(model: LocalModel, states: States, radius: float) -> States:

@@ -52,7 +52,10 @@ class Run(TrainingRun[Settings, Sequential]):
         return self.judge.score(self.yardstick, self.state.parameters)
 
     def _identity(self) -> dict[str, Any]:
-        return asdict(self.settings)
+        settings = asdict(self.settings)
+        if not settings["exact_samples"]:
+            del settings["exact_samples"]  # as in checkpoints from before there were any
+        return settings
 
     def _snapshot(self) -> Snapshot:
         return Snapshot({"books": asdict(self.state.books)}, {"radii": self.state.radii})

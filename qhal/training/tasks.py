@@ -23,6 +23,7 @@ from qhal.problems.arrays import FloatArray, States
 from qhal.problems.qubo import Qubo
 from qhal.training.blocks import Block, Parameters, network_of
 from qhal.training.chunk import Chunk, Tables
+from qhal.training.objective import Floats
 from qhal.training.store import Rows, Store
 
 KEPT_BYTES = 2**28
@@ -107,6 +108,12 @@ def local_model(task: Task) -> list[tuple[FloatArray, FloatArray]]:
     """
     assert task.block is not None
     return [chunk.local_model(task.block) for chunk in _chunks(task)]
+
+
+def distances(task: Task) -> list[Floats]:
+    """For each chunk `Chunk.distances`, (N,)."""
+    assert task.block is not None
+    return [chunk.distances(task.block) for chunk in _chunks(task)]
 
 
 def candidate_scores(task: Task) -> list[list[tuple[float, int]]]:

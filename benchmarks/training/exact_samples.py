@@ -1,7 +1,7 @@
 """What exact samples add: parabolas for all samples of a unit, or some of these exact, by QCGD.
 
     pip install -r benchmarks/networks/requirements.txt
-    python benchmarks/training/exact_samples.py [--seeds 2] [--epochs 10]
+    python benchmarks/training/exact_samples.py [--seeds 1] [--epochs 10]
 
 Pairs of Fashion-MNIST classes, 7x7 inputs, 5 hard-tanh units, 1-bit weights; `cim` at 8 bits, from
 a first batch of 200 samples to all 12,000, one start, gain 4. A question with exact samples is
@@ -32,7 +32,7 @@ ROWS: dict[str, dict[str, Any]] = {
 
 
 @click.command()
-@click.option("--seeds", default=2, show_default=True)
+@click.option("--seeds", default=1, show_default=True)
 @click.option("--epochs", default=10, show_default=True)
 def main(seeds: int, epochs: int) -> None:
     """Print the tables."""

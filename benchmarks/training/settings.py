@@ -38,14 +38,14 @@ class Figures(NamedTuple):
     history: tuple[Any, ...] = ()
 
 
-def planner(**architecture: Any) -> Plan:
+def planner(input_bits: int = 4, **architecture: Any) -> Plan:
     """Plans by the gain of the hidden units, each made once."""
     made: dict[float, TrainingPlan] = {}
 
     def plan(gain: float) -> TrainingPlan:
         if gain not in made:
             made[gain] = plan_training(
-                **architecture, gain=gain, input_bits=4, seed=0, method="sequential"
+                **architecture, gain=gain, input_bits=input_bits, seed=0, method="sequential"
             )
         return made[gain]
 

@@ -31,24 +31,13 @@ from qhal.training.tasks import Job
 from tests.networks.strategies import cases
 from tests.problems.strategies import all_bits
 from tests.training.test_block_fip import spline_loss
-from tests.training.test_sequential import Watched, same
+from tests.training.test_chunk import random_parameters
+from tests.training.test_sequential import Watched, check_resume, same
 
 
 def exact_samples(spec, x, y, limit, max_variables=10_000):
     job = Job(secrets.token_hex(8), spec, Store(x, y))
     return ExactSamples(Reduction(job, Serial()), limit, max_variables)
-
-
-def random_parameters(spec, rng):
-    return tuple(
-        np.column_stack(
-            [
-                rng.choice(layer.weights.levels, (layer.outputs, layer.inputs)),
-                rng.choice(layer.biases.levels, layer.outputs),
-            ]
-        )
-        for layer in spec.layers
-    )
 
 
 @st.composite
@@ -226,17 +215,7 @@ def test_the_same_in_other_processes(tmp_path, monkeypatch):
 
 def test_resume_is_bit_for_bit_and_only_with_the_same_setting(tmp_path):
     path = tmp_path / "run.ckpt"
-    whole = make_run().run(None)
-    first = make_run()
-    first.resume(path)
-    first.run(lambda epoch: epoch.epoch < 2)
-    second = make_run()
-    second.resume(path)
-    resumed = second.run(None)
-    assert same(whole, resumed)
-    keys = ("epoch", "loss", "accuracy", "oracle_calls")
-    for mine, other in zip(whole.history, resumed.history, strict=True):
-        assert [mine[k] for k in keys] == [other[k] for k in keys]
+    check_resume(make_run, path)
     for other in (0, 4):
         with pytest.raises(InputError, match="checkpoint"):
             make_run(exact_samples=other).resume(path)

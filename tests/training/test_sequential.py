@@ -282,19 +282,23 @@ def test_batches_grow_by_equal_factors_to_the_last():
     assert [settings.batch_of(epoch, 300) for epoch in (1, 10)] == [10, 300]
 
 
-def test_resume_is_bit_for_bit(tmp_path):
-    path = tmp_path / "run.ckpt"
-    whole = make_run().run(None)
-    first = make_run()
+def check_resume(make, path):
+    """A run of `make()` that goes on from the file at `path` is the whole run."""
+    whole = make().run(None)
+    first = make()
     first.resume(path)
     first.run(lambda epoch: epoch.epoch < 2)
-    second = make_run()
+    second = make()
     second.resume(path)
     resumed = second.run(None)
     assert same(whole, resumed)
     keys = ("epoch", "loss", "accuracy", "oracle_calls")
     for mine, other in zip(whole.history, resumed.history, strict=True):
         assert [mine[k] for k in keys] == [other[k] for k in keys]
+
+
+def test_resume_is_bit_for_bit(tmp_path):
+    check_resume(make_run, tmp_path / "run.ckpt")
 
 
 def test_checkpoints_of_other_runs_are_refused(tmp_path):

@@ -22,6 +22,8 @@ from qhal.problems.ising import Ising
 
 # States whose energies are computed at a time.
 _BLOCK = 1024
+# Beyond, numbers are too near to the ends of float64 to be taken apart.
+_LARGEST_EXPONENT = 900
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,11 +96,13 @@ class Qubo:
     def energies(self, states: Any) -> FloatArray:
         """Exact energies (num_reads,) of `states` (num_reads, n) with values 0 and 1."""
         rows = as_states(states, self.num_variables)
-        energies = np.empty(len(rows))
+        energies = np.zeros(len(rows))
+        parts = (self.matrix,) if self.is_sparse else _whole_and_rest(self.matrix)
         for first in range(0, len(rows), _BLOCK):  # so that memory stays that of the states
             bits = rows[first : first + _BLOCK].astype(np.float64)
-            products = (self.matrix.T @ bits.T).T if self.is_sparse else bits @ self.matrix
-            energies[first : first + _BLOCK] = np.einsum("ij,ij->i", bits, products)
+            for part in parts:
+                products = (part.T @ bits.T).T if self.is_sparse else bits @ part
+                energies[first : first + _BLOCK] += np.einsum("ij,ij->i", bits, products)
         return energies + self.offset
 
     def to_ising(self) -> Ising:
@@ -126,3 +130,19 @@ def _has_lower_entries(matrix: Matrix) -> bool:
     if sp.issparse(matrix):
         return bool(sp.tril(matrix, k=-1).count_nonzero())
     return bool(np.tril(matrix, k=-1).any())
+
+
+def _whole_and_rest(matrix: FloatArray) -> tuple[FloatArray, ...]:
+    """Two arrays that add up to `matrix`; all sums of entries of the first are exact.
+
+    BLAS adds up in an order that depends on its threads, and energies should not. The first are
+    multiples of a power of two, so large that sums of n^2 fit 53 bits; what is left is so small
+    that its rounding is not seen.
+    """
+    exponent = int(np.frexp(np.abs(matrix).max(initial=0.0))[1])
+    if abs(exponent) > _LARGEST_EXPONENT:
+        return (matrix,)
+    step = 2.0 ** (exponent + 2 * len(matrix).bit_length() - 53)
+    whole = np.rint(matrix / step) * step
+    rest = matrix - whole
+    return (whole, rest) if rest.any() else (whole,)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import dimod
 import numpy as np
 import pytest
@@ -134,3 +136,16 @@ def test_bad_problems_are_refused_in_a_sentence(options: dict, message: str) -> 
 def test_tiny_and_huge_coefficients_keep_their_energies() -> None:
     qubo = Qubo([[1e300, 0], [0, -1e-300]])
     assert qubo.energies([[1, 0], [0, 1]]).tolist() == [1e300, -1e-300]
+
+
+@given(st.integers(2, 60), st.integers(0, 2**32 - 1))
+def test_energies_are_those_of_the_coefficients_in_any_order(n: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    matrix = np.triu(rng.normal(size=(n, n)) * 10 ** rng.uniform(-3, 3))
+    bits, order = rng.integers(0, 2, (8, n)), rng.permutation(n)
+    turned = matrix[np.ix_(order, order)]
+    turned = np.triu(turned) + np.triu(turned.T, k=1)
+    energies = Qubo(matrix).energies(bits)
+    assert energies.tolist() == Qubo(turned).energies(bits[:, order]).tolist()
+    exact = [float(sum(map(Fraction, matrix[np.outer(x, x) == 1]), Fraction())) for x in bits]
+    np.testing.assert_array_max_ulp(energies, np.array(exact), maxulp=1)

@@ -135,10 +135,9 @@ class ExactSamples:
             return plain
         own = Chunk(self._tables, q[:kept], y[:kept], parameters).local_model(block)
         gradient, hessian = gradient - own[0] / total, hessian - own[1] / total
-        numbers = plain.numbers
-        present = block.encode(numbers)
-        moves = block.steps * (1 - 2 * present)
-        parabolas = LocalModel(numbers, moves, gradient @ moves, moves.T @ hessian @ moves)
+        present = block.encode(plain.numbers)
+        flips = block.steps * (1 - 2 * present)
+        parabolas = LocalModel.along(flips, plain.numbers, gradient, hessian)
         return SharpModel.around(parabolas, present, exact, kept / total)
 
     def _nearest(self, rows: list[Rows], parameters: Parameters, block: Block) -> Values:

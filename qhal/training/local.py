@@ -31,8 +31,14 @@ class LocalModel:
     ) -> LocalModel:
         """From derivatives of the mean loss by the block's numbers."""
         numbers = block.numbers(parameters)
-        moves = block.moves(numbers)
-        return cls(numbers, moves, gradient @ moves, moves.T @ hessian @ moves)
+        return cls.along(block.moves(numbers), numbers, gradient, hessian)
+
+    @staticmethod
+    def along(
+        moves: FloatArray, numbers: Ints, gradient: FloatArray, hessian: FloatArray
+    ) -> LocalModel:
+        """As `of`, with other `moves` (numbers, n) from `numbers`."""
+        return LocalModel(numbers, moves, gradient @ moves, moves.T @ hessian @ moves)
 
     def numbers_after(self, flips: npt.NDArray[np.int8]) -> Ints:
         """The block's numbers (..., k) after `flips` (..., n)."""

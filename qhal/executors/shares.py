@@ -16,8 +16,11 @@ class Shares:
         self._left = [deque(range(k, num_tasks, num_workers)) for k in range(num_workers)]
 
     def next(self, worker: int) -> int | None:
-        """The task that `worker` does next; None if all are given out."""
-        if self._left[worker]:
+        """The task that `worker` does next; None if all are given out.
+
+        A number from `num_workers` on is a worker who has come later and has none of its own.
+        """
+        if worker < len(self._left) and self._left[worker]:
             return self._left[worker].popleft()
         fullest = max(self._left, key=len)
         return fullest.pop() if fullest else None

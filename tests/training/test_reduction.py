@@ -61,23 +61,28 @@ def test_any_number_of_workers_adds_up_to_the_same(num_workers, most):
     assert not all(np.array_equal(one, other) for one, other in zip(expected, others, strict=True))
 
 
+class Deadly(Executor):
+    """Another one, of whose two workers one is killed before every so many-th map."""
+
+    num_workers = 2
+
+    def __init__(self, inner, every):
+        self.inner, self.every, self.maps = inner, every, 0
+
+    def _run(self, function, tasks):
+        self.maps += 1
+        if self.maps % self.every == 0:  # in the middle of the sums, with all that it has kept
+            victim = self.inner.map(worker_name_of, range(2))[self.maps % 2]
+            os.kill(int(victim.split(":")[1]), signal.SIGKILL)
+        yield from enumerate(self.inner.map(function, tasks))
+
+
 @pytest.mark.usefixtures("small_chunks")
 def test_a_worker_that_is_killed_now_and_then_changes_nothing(tmp_path):
     run = make_run()
     run = make_run(data=run.job.store.in_folder(tmp_path).arrays)
     with qhal.get_executor("processes", num_workers=2) as executor:
-
-        class Deadly(Executor):
-            num_workers, maps = 2, 0
-
-            def _run(self, function, tasks):
-                self.maps += 1
-                if self.maps % 5 == 0:  # in the middle of the sums, with all that it has kept
-                    victim = executor.map(worker_name_of, range(2))[self.maps % 2]
-                    os.kill(int(victim.split(":")[1]), signal.SIGKILL)
-                yield from enumerate(executor.map(function, tasks))
-
-        deadly = Deadly()
+        deadly = Deadly(executor, every=5)
         with pytest.warns(RetryWarning, match="a worker process ended: SIGKILL"):
             found = everything(run, deadly)
         assert deadly.maps > 20

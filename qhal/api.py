@@ -19,6 +19,7 @@ from qhal.executors import Executor
 from qhal.functions import Activation, Loss
 from qhal.networks.architecture import make_spec
 from qhal.networks.named import as_activations, as_function
+from qhal.networks.network import Network
 from qhal.networks.spec import SplineSpec, WeightBits, check_count
 from qhal.networks.training import TrainingPlan, TrainingResult, train_joint
 from qhal.oracle import Oracle, checked_seed
@@ -28,6 +29,7 @@ from qhal.qcgd.limits import DEFAULT_ITERATIONS, Limits
 from qhal.qcgd.loop import Callback, run
 from qhal.registry import exact_oracle, make_oracle
 from qhal.samples import Solution, StopReason
+from qhal.training.initial import checked_initial
 from qhal.training.result import SequentialResult
 
 DEFAULT_SAMPLES = 20
@@ -187,6 +189,7 @@ def plan_training(
     spline_knots: str = "uniform",
     seed: int | None = None,
     method: str = "joint",
+    initial: str | os.PathLike[str] | Network | None = None,
 ) -> TrainingPlan:
     """What `train` with these options would encode, and its size: `plan.num_spins()`.
 
@@ -200,6 +203,11 @@ def plan_training(
     check_count(samples, "samples", 1)
     used_seed = checked_seed(seed)
     dataset = load_dataset(os.fspath(data), classes=classes, image_size=image_size)
+    if initial is not None:
+        network = checked_initial(initial, method, dataset)
+        return TrainingPlan(
+            dataset, network.spec, min(samples, len(dataset.y_train)), used_seed, network
+        )
     usual = DEFAULTS[method]
     several = len(dataset.class_names) > 2
     usual_loss = usual.loss_of_several if several else usual.loss
@@ -268,6 +276,10 @@ def train(
 
     Only for "sequential" and "hedging"
     -----------------------------------
+    initial : a `Network`, or the path of one that was saved; only for "sequential"
+        Training begins there, and its architecture counts, whatever the options of one say. The
+        result is never worse on the samples that judge. A `batch` as large as `final_batch` only
+        improves the network; a small one looks for another.
     executor : name of an installed executor (see `qhal plugins`); the result is the same on each
     executor_options : keyword arguments of the executor's class, as the address of a cluster
     epochs, starts, batch, final_batch, exact_samples, max_variables, coefficient_bits : see

@@ -162,6 +162,12 @@ class PerLayer(click.ParamType):  # type: ignore[type-arg]
     help="Passes over all units.  [30; 6 if hedging]",
 )
 @click.option(
+    "--initial",
+    type=FilePath,
+    metavar="MODEL",
+    help="Begin with this network, of its architecture; a large --batch only improves it.",
+)
+@click.option(
     "--starts", type=click.IntRange(1), metavar="N", help="Start N times, keep the best.  [1]"
 )
 @click.option(
@@ -244,7 +250,7 @@ def train(
       qhal train --method hedging --hidden 3 --bundle-size 16 --executor processes
     """
     check_outputs(
-        inputs=[Path(options["data"])],
+        inputs=[Path(name) for name in (options["data"], options["initial"]) if name],
         model=model,
         plot=plot,
         report=report,

@@ -154,12 +154,16 @@ def draw_samples(y: Ints, count: int, seed: int) -> Ints:
 
 @dataclass(frozen=True, eq=False)
 class TrainingPlan:
-    """What is going to be trained on what; nothing is encoded yet."""
+    """What is going to be trained on what; nothing is encoded yet.
+
+    `initial` is the network of `spec` that training begins with, if it is not a random one.
+    """
 
     dataset: Dataset
     spec: NetworkSpec
     samples: int
     seed: int
+    initial: Network | None = None
 
     @property
     def chosen(self) -> Ints:

@@ -30,6 +30,11 @@ def checked_parameters(spec: NetworkSpec, arrays: Arrays, name: str) -> Paramete
     return parts
 
 
+def digest(parameters: Parameters) -> str:
+    """A hash of weights and biases."""
+    return hashlib.sha256(b"".join(part.tobytes() for part in parameters)).hexdigest()
+
+
 def fingerprint(spec: NetworkSpec, store: Store) -> str:
     """A hash of the architecture and of a part of the samples."""
     x, y = store.arrays

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from qhal.errors import InputError
 from qhal.executors import Executor
 from qhal.executors.serial import Serial
+from qhal.networks.network import Network
 from qhal.networks.spec import Ints, NetworkSpec
 from qhal.networks.training import TrainingPlan
 from qhal.oracle import Oracle
@@ -86,6 +87,7 @@ def _train(
         validation=validation,
         class_names=data.class_names,
         checkpoint=checkpoint,
+        initial=plan.initial,
     ) as run:
         trained = run.run(callback)
         bound = None
@@ -144,6 +146,7 @@ def _prepared(
     class_names: tuple[str, ...] = ("0", "1"),
     checkpoint: str | os.PathLike[str] | None = None,
     executor_options: Mapping[str, Any] | None = None,
+    initial: Network | None = None,
 ) -> Iterator[Run | HedgingRun]:
     """The run, resumed if there is a checkpoint, while its executor is open."""
     x, y = samples.arrays
@@ -160,7 +163,7 @@ def _prepared(
         if isinstance(settings, HedgingSettings):
             run = HedgingRun(spec, store, oracle, runner, settings=settings, **common)
         else:
-            run = Run(spec, store, oracle, runner, settings=settings, **common)
+            run = Run(spec, store, oracle, runner, settings=settings, initial=initial, **common)
         if checkpoint is not None:
             run.resume(Path(checkpoint))
         yield run

@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
+from qhal.datasets import Dataset
+from qhal.errors import InputError
+from qhal.networks.network import Network
 from qhal.networks.spec import Code, Ints, LayerSpec, NetworkSpec
 from qhal.problems.arrays import FloatArray
 from qhal.training.blocks import Parameters
+
+
+def checked_initial(
+    initial: str | os.PathLike[str] | Network, method: str, dataset: Dataset
+) -> Network:
+    """The network to begin with; `InputError` if `dataset` has other inputs or classes."""
+    if method != "sequential":
+        raise InputError(f"initial is an option of method 'sequential', not of {method!r}.")
+    if not isinstance(initial, (str, os.PathLike, Network)):
+        raise InputError(f"initial must be a Network or the path of one, not {initial!r:.60}.")
+    network = initial if isinstance(initial, Network) else Network.load(initial)
+    for name, own, wanted in (
+        ("inputs", network.spec.layers[0].inputs, dataset.x_train.shape[1]),
+        ("classes", ", ".join(network.class_names), ", ".join(dataset.class_names)),
+    ):
+        if own != wanted:
+            raise InputError(
+                f"the initial network has the {name} {own}, the data have {wanted}: train it on "
+                "such data, with the same image_size and classes."
+            )
+    return network
 
 
 def initial_parameters(

@@ -4,7 +4,7 @@ At the present network every unit's piece is known for every sample. The loss to
 the parameters of one unit is a QUBO over the bits of that block alone, whatever the number of
 samples: data enter as sums over chunks of samples, which run on any executor. A penalty on each bit
 that differs bounds the step; each of the oracle's samples is judged by a true forward pass, by the
-loss, and in the end by the errors.
+loss, and in the end, if samples are many, by the errors.
 """
 
 from __future__ import annotations
@@ -36,8 +36,10 @@ FLIPS = 6
 # The local model sees a third of the chunks that judge (at least one): it costs less, and differs
 # in the next pass, so that a block that is stuck is not asked the same again.
 MODELLED = 3
-# By what networks are compared: columns of (loss, errors), the first first.
+# By what networks are compared: columns of (loss, errors), the first first. Errors are the purpose,
+# but those of fewer samples than these for each bit are fitted by chance: the loss overfits less.
 LOSS_ONLY, ERRORS_FIRST = [0], [1, 0]
+SAMPLES_PER_BIT = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +88,10 @@ class Settings:
 
 @dataclass
 class Sequential:
-    """The state of a run: present `parameters`, and a radius for each block."""
+    """The state of a run: present `parameters`, and a radius for each block.
+
+    It begins with the parameters `initial`, or with random ones.
+    """
 
     spec: NetworkSpec
     reduction: Reduction
@@ -94,6 +99,7 @@ class Sequential:
     settings: Settings
     seed: int
     allowed: Callable[[int], None] = lambda calls: None
+    initial: Parameters | None = None
     books: Books = field(default_factory=Books)
 
     def __post_init__(self) -> None:
@@ -104,7 +110,7 @@ class Sequential:
             self.exact = ExactSamples(self.reduction, self.settings.exact_samples, most)
         self.blocks = all_blocks(self.spec, self.settings.max_variables)
         self.radii: FloatArray = np.full(len(self.blocks), RADIUS)
-        self.parameters: Parameters = self._start(1)
+        self.parameters: Parameters = self.initial or self._start(1)
 
     def _start(self, epoch: int) -> Parameters:
         rng = np.random.default_rng([self.seed, 0, epoch])
@@ -120,9 +126,9 @@ class Sequential:
         total = len(self.reduction.job.store)
         batch = self.settings.batch_of(number, total)
         rows = draw(total, batch, rng)
-        # Errors of few samples tell too little; of as many as there will be, they are the purpose.
         last = batch == min(self.settings.final_batch, total)
-        criterion = ERRORS_FIRST if last else LOSS_ONLY
+        enough = batch >= SAMPLES_PER_BIT * sum(layer.num_bits for layer in self.spec.layers)
+        criterion = ERRORS_FIRST if last and enough else LOSS_ONLY
         score = self.reduction.present(rows, self.parameters)
         for index in rng.permutation(len(self.blocks)).tolist():
             score = self._improve(index, rows, score, criterion, rng)

@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from qhal.networks.network import Network
 from qhal.qcgd.checkpoint import Snapshot
+from qhal.training.blocks import parameters_of
+from qhal.training.checkpoint import digest
 from qhal.training.reduction import Reduction
 from qhal.training.run import Books, TrainingRun
 from qhal.training.sequential import Sequential, Settings
@@ -20,7 +23,17 @@ YARDSTICK = 2**16
 
 
 class Run(TrainingRun[Settings, Sequential]):
-    """See `TrainingRun`; sums over samples are made on the executor."""
+    """See `TrainingRun`; sums over samples are made on the executor.
+
+    If it begins with a network `initial`, that counts as the best until there is a better one.
+    """
+
+    def __init__(self, *what: Any, initial: Network | None = None, **options: Any) -> None:
+        self.initial = None if initial is None else parameters_of(initial)
+        super().__init__(*what, **options)
+        if initial is not None:
+            self._judge()
+            self.best_epoch = 0
 
     @property
     def epochs(self) -> int:
@@ -38,7 +51,9 @@ class Run(TrainingRun[Settings, Sequential]):
             else draw(total, YARDSTICK, np.random.default_rng([self.seed, 0]))
         )
         sums = Reduction(self.job, self.executor)
-        return Sequential(self.spec, sums, self.oracle, self.settings, self.seed, self._check)
+        return Sequential(
+            self.spec, sums, self.oracle, self.settings, self.seed, self._check, self.initial
+        )
 
     def _job(self, store: Store) -> Job:
         return Job(secrets.token_hex(8), self.spec, store)
@@ -55,6 +70,8 @@ class Run(TrainingRun[Settings, Sequential]):
         settings = asdict(self.settings)
         if not settings["exact_samples"]:
             del settings["exact_samples"]  # as in checkpoints from before there were any
+        if self.initial is not None:
+            settings["initial network"] = digest(self.initial)
         return settings
 
     def _snapshot(self) -> Snapshot:

@@ -215,3 +215,24 @@ def test_a_joint_loss_of_several_outputs_is_for_sequential_training(qhal):
     wrong = qhal("train", "--data", "digits", "--loss", "softmax", "--hidden", 0)
     assert wrong.exit_code == 2
     assert "sequential" in wrong.stderr
+
+
+def test_sequential_training_begins_with_a_model(qhal, data, tmp_path):
+    small = ("train", "--data", data, "--method", "sequential", "--oracle", "random", "--seed", "1")
+    first, second = tmp_path / "first.npz", tmp_path / "second.npz"
+    assert qhal(*small, "--hidden", "2", "--epochs", "1", "--model", first).exit_code == 0
+    before = first.read_bytes()
+    result = qhal(*small, "--initial", first, "--epochs", "2", "--model", second, "--json")
+    assert result.exit_code == 0
+    assert (
+        json.loads(result.stdout)["train_accuracy"]
+        >= Network.load(first).provenance["train_accuracy"]
+    )
+    assert Network.load(second).spec.layers == Network.load(first).spec.layers
+    refused = qhal(*small, "--initial", first, "--model", first)
+    assert refused.exit_code != 0
+    assert "would overwrite the input" in refused.stderr
+    assert first.read_bytes() == before
+    refused = qhal("train", "--data", data, "--initial", first)
+    assert refused.exit_code != 0
+    assert "initial is an option of method 'sequential'" in refused.stderr

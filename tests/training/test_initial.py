@@ -1,0 +1,133 @@
+"""Sequential training that begins with a trained network."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import qhal
+from qhal.errors import InputError
+from qhal.executors.serial import Serial
+from qhal.networks import Network
+from qhal.oracle import Oracle
+from qhal.registry import get_oracle
+from qhal.training.blocks import network_of, parameters_of
+from qhal.training.run import Limits
+from qhal.training.sequential import Settings
+from qhal.training.sequential_run import Run
+from qhal.training.store import Store
+from tests.training.test_chunk import random_parameters
+from tests.training.test_sequential import check_resume, make_data, make_run, same
+
+SMALL = {
+    "classes": "coat,sandal", "hidden": 2, "samples": 60, "method": "sequential", "seed": 0,
+    "oracle": "sa", "oracle_options": {"num_sweeps": 10},
+}  # fmt: skip
+
+
+class Contrary(Oracle):
+    """Would flip everything."""
+
+    def _sample(self, qubo, *, num_reads, seed, time_limit, initial_states):
+        return np.ones((1, qubo.num_variables), dtype=np.int8)
+
+
+def begun(initial, oracle=None, samples=300, **settings):
+    x, y = make_data(samples)
+    return Run(
+        initial.spec,
+        Store(x, y),
+        oracle or get_oracle("sa", num_sweeps=20),
+        Serial(),
+        settings=Settings(**({"epochs": 2, "batch": 300} | settings)),
+        limits=Limits(),
+        seed=0,
+        class_names=("a", "b", "c"),
+        initial=initial,
+    )
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return make_run(epochs=6, batch=300).run(None)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_it_begins_there_and_goes_on(seed):
+    spec = make_run().spec
+    parameters = random_parameters(spec, np.random.default_rng(seed))
+    initial = network_of(spec, parameters, ("a", "b", "c"))
+    run = begun(initial)
+    for mine, theirs in zip(run.state.parameters, parameters, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    x, y = make_data()
+    assert run.run(None).network.accuracy(x, y) > initial.accuracy(x, y)
+
+
+@pytest.mark.parametrize("oracle", [None, Contrary()])
+def test_the_result_is_never_worse(trained, oracle):
+    initial = trained.network
+    x, y = make_data()
+    found = begun(initial, oracle, epochs=3, batch=5, final_batch=5).run(None)
+    assert found.network.accuracy(x, y) >= initial.accuracy(x, y)
+
+
+def test_a_pass_that_spoils_it_is_not_the_result(trained, monkeypatch):
+    run = begun(trained.network, epochs=1)
+    worst = random_parameters(run.spec, np.random.default_rng(1))
+    monkeypatch.setattr(run.state, "epoch", lambda number: vars(run.state).update(parameters=worst))
+    found = run.run(None)
+    assert found.history[0]["accuracy"] < found.history[0]["best_accuracy"]
+    assert same(found, trained)
+
+
+def test_later_starts_are_random(trained):
+    run = begun(trained.network, epochs=1, starts=2)
+    first = run.state.parameters
+    run.state.epoch(2)
+    agree = np.mean(run.state.parameters[0][:, :-1] == first[0][:, :-1])
+    assert agree < 0.95
+
+
+def test_resume_is_bit_for_bit_and_only_from_the_same_network(trained, tmp_path):
+    path = tmp_path / "run.ckpt"
+    check_resume(lambda **options: begun(trained.network, epochs=4, batch=50, **options), path)
+    other = random_parameters(trained.network.spec, np.random.default_rng(2))
+    with pytest.raises(InputError, match="checkpoint"):
+        begun(network_of(trained.network.spec, other, ("a", "b", "c")), epochs=4, batch=50).resume(
+            path
+        )
+    with pytest.raises(InputError, match="checkpoint"):
+        make_run(epochs=4, batch=50).resume(path)
+
+
+def test_train_begins_with_a_network_or_the_path_of_one(tmp_path):
+    first = qhal.train("fashion-mnist", **SMALL, epochs=1)
+    first.save(str(tmp_path / "first.npz"))
+    options = SMALL | {"hidden": 5, "epochs": 2}  # the architecture is that of the network
+    by_path = qhal.train("fashion-mnist", **options, initial=str(tmp_path / "first.npz"))
+    by_object = qhal.train("fashion-mnist", **options, initial=first.network)
+    assert by_path.network.spec.layers == first.network.spec.layers
+    assert same(by_path, by_object)
+
+
+def test_networks_of_other_data_are_refused(tmp_path):
+    network = qhal.train("fashion-mnist", **SMALL, epochs=1).network
+    assert isinstance(network, Network)
+    for options, match in (
+        ({"image_size": 14}, "has the inputs 49, the data have 196"),
+        ({"classes": "coat,shirt"}, "has the classes coat, sandal, the data have coat, shirt"),
+        ({"method": "joint"}, "initial is an option of method 'sequential', not of 'joint'"),
+        ({"method": "hedging"}, "initial is an option of method 'sequential', not of 'hedging'"),
+        ({"initial": 3}, "initial must be a Network or the path of one"),
+        ({"initial": str(tmp_path / "none.npz")}, "none.npz"),
+    ):
+        with pytest.raises(InputError, match=match):
+            qhal.train("fashion-mnist", **(SMALL | {"initial": network} | options))
+
+
+def test_parameters_of_a_network_are_those_it_was_made_of(trained):
+    spec = trained.network.spec
+    parameters = random_parameters(spec, np.random.default_rng(3))
+    for mine, theirs in zip(parameters_of(network_of(spec, parameters)), parameters, strict=True):
+        np.testing.assert_array_equal(mine, theirs)

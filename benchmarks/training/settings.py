@@ -57,8 +57,10 @@ def cim(**options: Any) -> Oracle:
     return get_oracle("cim", num_steps=100, **options)
 
 
-def sequential(plan: TrainingPlan, oracle: Oracle, seed: int, **settings: Any) -> Figures:
-    """Sequential training on all training samples."""
+def sequential(
+    plan: TrainingPlan, oracle: Oracle, seed: int, initial: Network | None = None, **settings: Any
+) -> Figures:
+    """Sequential training on all training samples, from `initial` or from random weights."""
     data = plan.dataset
     run = Run(
         plan.spec,
@@ -69,6 +71,7 @@ def sequential(plan: TrainingPlan, oracle: Oracle, seed: int, **settings: Any) -
         limits=Limits(),
         seed=seed,
         class_names=data.class_names,
+        initial=initial,
     )
     return figures_of(plan, run.run(None))
 
@@ -94,16 +97,31 @@ def tuned(
     plan: Plan, seeds: list[int], gains: tuple[float, ...], *, quantised: bool
 ) -> list[Figures]:
     """By gradients, for each seed: the best epoch, learning rate and gain, by training accuracy."""
-    best = [Figures(0.0, 0.0)] * len(seeds)
+    return [figures for figures, _, _ in _tuned(plan, seeds, gains, quantised)]
+
+
+def polished(plan: Plan, gains: tuple[float, ...], seed: int, **settings: Any) -> Figures:
+    """`sequential` from the best network by straight-through gradients; the time of both."""
+    ((before, of_plan, parameters),) = _tuned(plan, [seed], gains, True)
+    initial = network_of(of_plan.spec, parameters, of_plan.dataset.class_names)
+    after = sequential(of_plan, cim(), seed, initial, **settings)
+    return after._replace(time_s=before.time_s + after.time_s)
+
+
+def _tuned(
+    plan: Plan, seeds: list[int], gains: tuple[float, ...], quantised: bool
+) -> list[tuple[Figures, TrainingPlan, Parameters]]:
+    """What `tuned` says of each seed, with the plan and, if quantised, the parameters."""
     began = time.perf_counter()
-    for gain in gains:
-        found = _descended(plan(gain), seeds, quantised)
-        best = [max(pair, key=lambda f: f.train) for pair in zip(best, found, strict=True)]
+    found = [_descended(plan(gain), seeds, quantised) for gain in gains]
+    best = [max(runs, key=lambda run: run[0].train) for runs in zip(*found, strict=True)]
     each = (time.perf_counter() - began) / max(1, len(seeds))
-    return [figures._replace(time_s=each) for figures in best]
+    return [(figures._replace(time_s=each), *rest) for figures, *rest in best]
 
 
-def _descended(plan: TrainingPlan, seeds: list[int], quantised: bool) -> list[Figures]:
+def _descended(
+    plan: TrainingPlan, seeds: list[int], quantised: bool
+) -> list[tuple[Figures, TrainingPlan, Parameters]]:
     """For each seed the best epoch and learning rate."""
     data, spec = plan.dataset, plan.spec
     q, q_test = (
@@ -122,10 +140,10 @@ def _descended(plan: TrainingPlan, seeds: list[int], quantised: bool) -> list[Fi
         max(range(k, nets.count, len(seeds)), key=lambda net: best[net].train)
         for k in range(len(seeds))
     ]
-    if not quantised:
-        return [best[net] for net in chosen]
-    # What counts is the network of whole numbers that everyone else gets.
-    return [_measured(plan, network_of(spec, kept[net], data.class_names)) for net in chosen]
+    if quantised:  # what counts is the network of whole numbers that everyone else gets
+        for net in chosen:
+            best[net] = _measured(plan, network_of(spec, kept[net], data.class_names))
+    return [(best[net], plan, kept[net]) for net in chosen]
 
 
 def spread(values: list[float]) -> str:

@@ -6,9 +6,9 @@
 1-bit hidden and 2-bit output weights, 4-bit biases and inputs, hard-tanh. Every QUBO has at most
 550 variables and coefficients of 8 bits. The baselines run 40 epochs; the best of three learning
 rates (and of the scales of the hidden units that --baseline-gain names) and of their epochs is
-taken by training accuracy, as is the best epoch of sequential training. "straight-through, then
-sequential" goes on from the baseline's network with ten passes over all samples. The test set is
-looked at once.
+taken by training accuracy, as is the best epoch of sequential training. "gradients, then
+sequential" goes on from the straight-through network with ten passes over all samples. The test set
+is looked at once.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def main(
         "sequential, cim at 8 bits": lambda seed: sequential(
             plan(gain), cim(), seed, epochs=epochs, batch=batch
         ),
-        "straight-through, then sequential": lambda seed: polished(
+        "gradients, then sequential": lambda seed: polished(
             plan, baseline_gain, seed, epochs=10, batch=2**16
         ),
         "straight-through": lambda seed: tuned(plan, [seed], baseline_gain, quantised=True)[0],

@@ -46,7 +46,10 @@ class Reduction:
     ) -> tuple[FloatArray, FloatArray]:
         """The mean loss over `rows` to second order: gradient (n,), Hessian (n, n) by numbers."""
         parts = self._by_chunk(tasks.local_model, rows, parameters, block)
-        gradient, hessian = (sum(each) / count(rows) for each in zip(*parts, strict=True))
+        gradient, hessian = (
+            sum(part.astype(np.float64) for part in each) / count(rows)
+            for each in zip(*parts, strict=True)
+        )
         return gradient, hessian
 
     def distances(

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from qhal.networks.spec import Ints, NetworkSpec
 from qhal.oracle import Oracle
-from qhal.problems.arrays import FloatArray, States
+from qhal.problems.arrays import States
 from qhal.problems.qubo import Qubo
 from qhal.training.blocks import Block, Parameters, network_of
 from qhal.training.chunk import Chunk, Tables
@@ -101,13 +101,16 @@ def present_score(task: Task) -> list[tuple[float, int]]:
     return [chunk.score() for chunk in _chunks(task)]
 
 
-def local_model(task: Task) -> list[tuple[FloatArray, FloatArray]]:
+def local_model(task: Task) -> list[tuple[Floats, Floats]]:
     """For each chunk the sum of losses to second order by the numbers of the block.
 
-    Gradient (n,) and Hessian (n, n).
+    Gradient (n,) and Hessian (n, n), in the precision in which they were added up.
     """
     assert task.block is not None
-    return [chunk.local_model(task.block) for chunk in _chunks(task)]
+    models = (chunk.local_model(task.block) for chunk in _chunks(task))
+    return [
+        (gradient.astype(np.float32), hessian.astype(np.float32)) for gradient, hessian in models
+    ]
 
 
 def distances(task: Task) -> list[Floats]:

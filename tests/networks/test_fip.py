@@ -30,7 +30,7 @@ def spline_losses(network: Network, case: Case) -> np.ndarray:
     return network.splines.loss(np.rint(margins * spec.output_unit)).sum(axis=1)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(cases())
 def test_completed_bits_are_feasible_and_cost_the_spline_loss(case: Case) -> None:
     encoded = case.encoded()
@@ -49,7 +49,7 @@ def test_completed_bits_are_feasible_and_cost_the_spline_loss(case: Case) -> Non
             assert (first == second).all()
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(cases(max_features=2, max_samples=1))
 def test_only_the_completed_auxiliary_bits_are_feasible(case: Case) -> None:
     encoded = case.encoded()

@@ -78,7 +78,7 @@ def flips_to_a_kink(spec, parameters, block, q):
 
 
 @given(hidden_blocks(), st.integers(1, 5), st.floats(0, 3))
-@settings(max_examples=50)
+@settings(max_examples=30)
 def test_the_problem_is_the_exact_samples_the_others_parabolas_and_the_penalty(case, limit, radius):
     drawn, parameters, block = case
     spec, q, y = drawn.spec, drawn.spec.grid(drawn.x), drawn.y

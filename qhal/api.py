@@ -277,9 +277,10 @@ def train(
     Only for "sequential" and "hedging"
     -----------------------------------
     initial : a `Network`, or the path of one that was saved; only for "sequential"
-        Training begins there, and its architecture counts, whatever the options of one say. The
-        result is never worse on the samples that judge. A `batch` as large as `final_batch` only
-        improves the network; a small one looks for another.
+        The first start begins there. Its architecture and its loss count, whatever the options of
+        these say. The result is never worse on the samples that judge; with `validation` give the
+        seed and the share that it was trained with, or it has seen them. A `batch` as large as
+        `final_batch` only improves the network; a small one looks for another.
     executor : name of an installed executor (see `qhal plugins`); the result is the same on each
     executor_options : keyword arguments of the executor's class, as the address of a cluster
     epochs, starts, batch, final_batch, exact_samples, max_variables, coefficient_bits : see

@@ -71,8 +71,9 @@ def sequential(
         limits=Limits(),
         seed=seed,
         class_names=data.class_names,
-        initial=initial,
     )
+    if initial is not None:
+        run.begin_with(initial)
     return figures_of(plan, run.run(None))
 
 

@@ -21,13 +21,19 @@ SAMPLES = 2**16
 def checked_parameters(spec: NetworkSpec, arrays: Arrays, name: str) -> Parameters:
     """Those that a checkpoint keeps under `name`; ValueError unless they are ones of `spec`."""
     parts = tuple(np.array(arrays[f"{name}_{k}"], dtype=np.int64) for k in range(len(spec.layers)))
-    for part, layer in zip(parts, spec.layers, strict=True):
-        shape = (layer.outputs, layer.inputs + 1)
-        if part.shape != shape or not np.isin(part[:, :-1], layer.weights.levels).all():
-            raise ValueError("its weights are not those of the network")
-        if not np.isin(part[:, -1], layer.biases.levels).all():
-            raise ValueError("its biases are not those of the network")
+    check_parameters(spec, parts)
     return parts
+
+
+def check_parameters(spec: NetworkSpec, parameters: Parameters) -> None:
+    """Raise ValueError unless these are whole numbers of the shapes and levels of `spec`."""
+    for part, layer in zip(parameters, spec.layers, strict=True):
+        if part.shape != (layer.outputs, layer.inputs + 1) or part.dtype.kind not in "iu":
+            raise ValueError("its weights are not whole numbers of the layers' shapes")
+        if not np.isin(part[:, :-1], layer.weights.levels).all():
+            raise ValueError("a weight is none of its levels")
+        if not np.isin(part[:, -1], layer.biases.levels).all():
+            raise ValueError("a bias is none of its levels")
 
 
 def digest(parameters: Parameters) -> str:

@@ -20,6 +20,8 @@ from qhal.networks.spec import Ints, NetworkSpec
 from qhal.networks.training import TrainingPlan
 from qhal.oracle import Oracle
 from qhal.registry import exact_oracle, get_executor
+from qhal.training.blocks import parameters_of
+from qhal.training.checkpoint import digest
 from qhal.training.hedging import HedgingSettings
 from qhal.training.hedging_run import HedgingRun
 from qhal.training.result import SequentialResult
@@ -104,6 +106,7 @@ def _train(
         seed=plan.seed,
         train_accuracy=network.accuracy(data.x_train, data.y_train),
         test_accuracy=network.accuracy(data.x_test, data.y_test),
+        initial=None if plan.initial is None else digest(parameters_of(plan.initial)),
     )
 
 
@@ -126,6 +129,7 @@ def fitted(
     seed : whole number
     validation : share of the samples that is kept apart and chooses the best epoch, default 0
     class_names : one for each class
+    initial : a `Network` of `spec` to begin with, for sequential training
     checkpoint, executor_options, callback : as for `qhal.train`
     """
     with _prepared(spec, Store(x, y), oracle, executor, **options) as run:
@@ -163,7 +167,9 @@ def _prepared(
         if isinstance(settings, HedgingSettings):
             run = HedgingRun(spec, store, oracle, runner, settings=settings, **common)
         else:
-            run = Run(spec, store, oracle, runner, settings=settings, initial=initial, **common)
+            run = Run(spec, store, oracle, runner, settings=settings, **common)
+            if initial is not None:
+                run.begin_with(initial)
         if checkpoint is not None:
             run.resume(Path(checkpoint))
         yield run

@@ -17,21 +17,21 @@ from qhal.training.blocks import Parameters
 def checked_initial(
     initial: str | os.PathLike[str] | Network, method: str, dataset: Dataset
 ) -> Network:
-    """The network to begin with; `InputError` if `dataset` has other inputs or classes."""
+    """The network to begin with; `InputError` unless it classifies what `dataset` has."""
     if method != "sequential":
         raise InputError(f"initial is an option of method 'sequential', not of {method!r}.")
     if not isinstance(initial, (str, os.PathLike, Network)):
         raise InputError(f"initial must be a Network or the path of one, not {initial!r:.60}.")
     network = initial if isinstance(initial, Network) else Network.load(initial)
-    for name, own, wanted in (
-        ("inputs", network.spec.layers[0].inputs, dataset.x_train.shape[1]),
-        ("classes", ", ".join(network.class_names), ", ".join(dataset.class_names)),
-    ):
-        if own != wanted:
-            raise InputError(
-                f"the initial network has the {name} {own}, the data have {wanted}: train it on "
-                "such data, with the same image_size and classes."
-            )
+    if network.spec.regression:
+        raise InputError("the initial network is a regression, and this trains classifiers.")
+    own = f"{network.spec.layers[0].inputs} inputs and the classes {', '.join(network.class_names)}"
+    wanted = f"{dataset.x_train.shape[1]} and {', '.join(dataset.class_names)}"
+    if own != wanted.replace(" and ", " inputs and the classes ", 1):
+        raise InputError(
+            f"the initial network has {own}, the data have {wanted}: it must come from such data, "
+            "with the same image_size and classes."
+        )
     return network
 
 

@@ -16,7 +16,10 @@ from qhal.training.run import Trained
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SequentialResult:
-    """A trained network with the run that found it; `to_json()` is ``qhal train --json``."""
+    """A trained network with the run that found it; `to_json()` is ``qhal train --json``.
+
+    `initial` is a hash of the network that it began with, if that was given.
+    """
 
     trained: Trained
     method: str = "sequential"
@@ -27,6 +30,7 @@ class SequentialResult:
     seed: int
     train_accuracy: float
     test_accuracy: float
+    initial: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -37,7 +41,11 @@ class SequentialResult:
     def to_json(self) -> dict[str, Any]:
         """The keys of the command line's contract; see `qhal.schemas.load("training")`."""
         spec, run = self.network.spec, self.trained
-        bound = {} if self.dual_bound is None else {"dual_bound": asdict(self.dual_bound)}
+        extra: dict[str, Any] = {}
+        if self.dual_bound is not None:
+            extra["dual_bound"] = asdict(self.dual_bound)
+        if self.initial is not None:
+            extra["initial_network"] = self.initial
         return {
             "format": "qhal-training-1",
             "test_accuracy": self.test_accuracy,
@@ -60,13 +68,15 @@ class SequentialResult:
             "classes": list(self.dataset.class_names),
             "seed": self.seed,
             "versions": dict(self.versions),
-        } | bound
+        } | extra
 
     def save(self, path: str) -> None:
         """Write the network, with where it came from, to `path` (`Network.load` reads it)."""
         keys = "test_accuracy train_accuracy oracle oracle_options oracle_calls seed versions"
         record = self.to_json()
         provenance = {key: record[key] for key in keys.split()} | {"data": self.dataset.source}
+        if self.initial is not None:
+            provenance["initial_network"] = self.initial
         replace(self.network, provenance=provenance).save(path)
 
     def plot(self, path: str) -> None:

@@ -88,10 +88,7 @@ class Settings:
 
 @dataclass
 class Sequential:
-    """The state of a run: present `parameters`, and a radius for each block.
-
-    It begins with the parameters `initial`, or with random ones.
-    """
+    """The state of a run: present `parameters`, random at first, and a radius for each block."""
 
     spec: NetworkSpec
     reduction: Reduction
@@ -99,7 +96,6 @@ class Sequential:
     settings: Settings
     seed: int
     allowed: Callable[[int], None] = lambda calls: None
-    initial: Parameters | None = None
     books: Books = field(default_factory=Books)
 
     def __post_init__(self) -> None:
@@ -110,7 +106,7 @@ class Sequential:
             self.exact = ExactSamples(self.reduction, self.settings.exact_samples, most)
         self.blocks = all_blocks(self.spec, self.settings.max_variables)
         self.radii: FloatArray = np.full(len(self.blocks), RADIUS)
-        self.parameters: Parameters = self.initial or self._start(1)
+        self.parameters: Parameters = self._start(1)
 
     def _start(self, epoch: int) -> Parameters:
         rng = np.random.default_rng([self.seed, 0, epoch])
@@ -127,7 +123,7 @@ class Sequential:
         batch = self.settings.batch_of(number, total)
         rows = draw(total, batch, rng)
         last = batch == min(self.settings.final_batch, total)
-        enough = batch >= SAMPLES_PER_BIT * sum(layer.num_bits for layer in self.spec.layers)
+        enough = batch >= SAMPLES_PER_BIT * self.spec.num_weight_bits
         criterion = ERRORS_FIRST if last and enough else LOSS_ONLY
         score = self.reduction.present(rows, self.parameters)
         for index in rng.permutation(len(self.blocks)).tolist():

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from qhal.errors import InputError
 from qhal.networks.network import Network
 from qhal.qcgd.checkpoint import Snapshot
-from qhal.training.blocks import parameters_of
-from qhal.training.checkpoint import digest
+from qhal.training.blocks import Parameters, parameters_of
+from qhal.training.checkpoint import check_parameters, digest
 from qhal.training.reduction import Reduction
 from qhal.training.run import Books, TrainingRun
 from qhal.training.sequential import Sequential, Settings
@@ -23,17 +24,21 @@ YARDSTICK = 2**16
 
 
 class Run(TrainingRun[Settings, Sequential]):
-    """See `TrainingRun`; sums over samples are made on the executor.
+    """See `TrainingRun`; sums over samples are made on the executor."""
 
-    If it begins with a network `initial`, that counts as the best until there is a better one.
-    """
+    initial: Parameters | None = None
 
-    def __init__(self, *what: Any, initial: Network | None = None, **options: Any) -> None:
-        self.initial = None if initial is None else parameters_of(initial)
-        super().__init__(*what, **options)
-        if initial is not None:
-            self._judge()
-            self.best_epoch = 0
+    def begin_with(self, network: Network) -> None:
+        """Have the first start begin there; that counts as the best until there is a better one.
+
+        Raises `InputError` unless its weights and biases are ones of the run's spec.
+        """
+        parameters = parameters_of(network)
+        try:
+            check_parameters(self.spec, parameters)
+        except ValueError as error:
+            raise InputError(f"the initial network cannot be used: {error}.") from None
+        self.initial = self.best = self.state.parameters = parameters
 
     @property
     def epochs(self) -> int:
@@ -51,15 +56,16 @@ class Run(TrainingRun[Settings, Sequential]):
             else draw(total, YARDSTICK, np.random.default_rng([self.seed, 0]))
         )
         sums = Reduction(self.job, self.executor)
-        return Sequential(
-            self.spec, sums, self.oracle, self.settings, self.seed, self._check, self.initial
-        )
+        return Sequential(self.spec, sums, self.oracle, self.settings, self.seed, self._check)
 
     def _job(self, store: Store) -> Job:
         return Job(secrets.token_hex(8), self.spec, store)
 
     def _advance(self) -> bool:
         with self.interrupt.raising():
+            if self.initial is not None and not self.history:
+                self._judge()
+                self.best_epoch = 0
             self.state.epoch(len(self.history) + 1)
         return True
 
@@ -71,7 +77,7 @@ class Run(TrainingRun[Settings, Sequential]):
         if not settings["exact_samples"]:
             del settings["exact_samples"]  # as in checkpoints from before there were any
         if self.initial is not None:
-            settings["initial network"] = digest(self.initial)
+            settings["initial network"] = digest(self.initial)[:16]
         return settings
 
     def _snapshot(self) -> Snapshot:

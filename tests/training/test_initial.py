@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,8 +12,9 @@ from qhal.errors import InputError
 from qhal.executors.serial import Serial
 from qhal.networks import Network
 from qhal.oracle import Oracle
-from qhal.registry import get_oracle
+from qhal.registry import get_oracle, load
 from qhal.training.blocks import network_of, parameters_of
+from qhal.training.checkpoint import digest
 from qhal.training.run import Limits
 from qhal.training.sequential import Settings
 from qhal.training.sequential_run import Run
@@ -34,7 +37,7 @@ class Contrary(Oracle):
 
 def begun(initial, oracle=None, samples=300, **settings):
     x, y = make_data(samples)
-    return Run(
+    run = Run(
         initial.spec,
         Store(x, y),
         oracle or get_oracle("sa", num_sweeps=20),
@@ -43,8 +46,9 @@ def begun(initial, oracle=None, samples=300, **settings):
         limits=Limits(),
         seed=0,
         class_names=("a", "b", "c"),
-        initial=initial,
     )
+    run.begin_with(initial)
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -109,16 +113,36 @@ def test_train_begins_with_a_network_or_the_path_of_one(tmp_path):
     by_object = qhal.train("fashion-mnist", **options, initial=first.network)
     assert by_path.network.spec.layers == first.network.spec.layers
     assert same(by_path, by_object)
+    assert by_path.to_json()["initial_network"] == digest(parameters_of(first.network))
+    by_path.save(str(tmp_path / "second.npz"))
+    assert "initial_network" in Network.load(tmp_path / "second.npz").provenance
+    assert "initial_network" not in first.to_json()
+
+
+def changed(network, change):
+    """With other weights in the first layer; those of the second are fixed."""
+    first, *others = network.weights
+    return replace(network, weights=(change(first), *others))
+
+
+def regression_like(network):
+    spec = replace(network.spec, regression=True, loss=load("loss", "squared"))
+    return replace(network, spec=spec)
 
 
 def test_networks_of_other_data_are_refused(tmp_path):
     network = qhal.train("fashion-mnist", **SMALL, epochs=1).network
     assert isinstance(network, Network)
     for options, match in (
-        ({"image_size": 14}, "has the inputs 49, the data have 196"),
-        ({"classes": "coat,shirt"}, "has the classes coat, sandal, the data have coat, shirt"),
+        ({"image_size": 14}, "has 49 inputs and the classes coat, sandal, the data have 196 and"),
+        ({"classes": "coat,shirt"}, "classes coat, sandal, the data have 49 and coat, shirt"),
         ({"method": "joint"}, "initial is an option of method 'sequential', not of 'joint'"),
         ({"method": "hedging"}, "initial is an option of method 'sequential', not of 'hedging'"),
+        ({"initial": regression_like(network)}, "the initial network is a regression"),
+        ({"initial": changed(network, lambda w: w / 2)}, "its weights are not whole numbers"),
+        ({"initial": changed(network, lambda w: w[:, 1:])}, "whole numbers of the layers' shapes"),
+        ({"initial": changed(network, lambda w: 3 * w)}, "a weight is none of its levels"),
+        ({"initial": replace(network, biases=[b + 1 for b in network.biases])}, "a bias is none"),
         ({"initial": 3}, "initial must be a Network or the path of one"),
         ({"initial": str(tmp_path / "none.npz")}, "none.npz"),
     ):

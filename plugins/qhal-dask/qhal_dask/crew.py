@@ -19,7 +19,7 @@ from qhal.errors import ExecutorError
 from qhal.executors import Function
 from qhal.executors.attempts import worker_name
 
-WATCH_S = 1.0  # how old it may be, what we know of who is there
+WATCH_S = 1.0  # how old our list of workers may be
 
 _DOUBT_S = 5.0  # for so long a scheduler may name a worker that we have lost
 _PAUSE_S = 0.2  # between two looks for the first worker

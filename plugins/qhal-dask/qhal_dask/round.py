@@ -75,10 +75,11 @@ class Round:
         self.lost.add(self._places[place])
 
     def _follow(self) -> None:
-        """Give up workers that have gone, and give tasks to those that have come."""
+        """Give up workers that have gone, and give tasks to those that have come, or come back."""
         for future, (place, _) in list(self._busy.items()):
             if self._places[place] not in self._crew.threads:
                 self._lose(future)
+        self._places = [worker if worker in self._crew.threads else "" for worker in self._places]
         known = set(self._places)
         for worker in self._crew.places(self._suspects):
             if worker not in known:

@@ -112,8 +112,8 @@ def draw(found: dict[str, list[Figures]], path: Path) -> None:
             if shown:
                 axis.plot(calls, accuracies, label=name)
     for axis, title in ((left, "oracles, 8 bits"), (right, "bits of the coefficients")):
-        axis.set(xlabel="oracle calls", ylabel="training accuracy", title=title, ylim=(0.6, None))
-        axis.legend(fontsize="small")
+        axis.set(xlabel="oracle calls", ylabel="training accuracy", title=title, ylim=(0.54, None))
+        axis.legend(fontsize="small", loc="lower right")
     save_figure(figure, str(path))
 
 

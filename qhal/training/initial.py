@@ -25,12 +25,13 @@ def checked_initial(
     network = initial if isinstance(initial, Network) else Network.load(initial)
     if network.spec.regression:
         raise InputError("the initial network is a regression, and this trains classifiers.")
-    own = f"{network.spec.layers[0].inputs} inputs and the classes {', '.join(network.class_names)}"
-    wanted = f"{dataset.x_train.shape[1]} and {', '.join(dataset.class_names)}"
-    if own != wanted.replace(" and ", " inputs and the classes ", 1):
+    own, wanted = network.spec.layers[0].inputs, dataset.x_train.shape[1]
+    if own != wanted or network.class_names != dataset.class_names:
         raise InputError(
-            f"the initial network has {own}, the data have {wanted}: it must come from such data, "
-            "with the same image_size and classes."
+            f"the initial network has {own} inputs and the classes "
+            f"{', '.join(network.class_names)}, the data have {wanted} and "
+            f"{', '.join(dataset.class_names)}: it must come from such data, with the same "
+            "image_size and classes."
         )
     return network
 

@@ -68,21 +68,26 @@ def test_what_cannot_travel_is_said(executor):
     assert executor.map(tasks.double, [1]) == [2]
 
 
-def test_stopping_from_another_thread(executor, tmp_path):
+def check_stop(executor, announcements, folder, patience_s):
+    """A map of `announcements` in `folder` ends soon if another thread stops it."""
     ended = []
 
     def work():
         try:
-            executor.map(tasks.announce, [(str(tmp_path), 60.0)])
+            executor.map(tasks.announce, announcements)
         except KeyboardInterrupt:
             ended.append(True)
 
     thread = threading.Thread(target=work)
     thread.start()
-    wait_for(lambda: any(tmp_path.iterdir()))
+    wait_for(lambda: any(folder.iterdir()))
     executor.stop()
-    thread.join(30.0)
+    thread.join(patience_s)
     assert ended == [True]
+
+
+def test_stopping_from_another_thread(executor, tmp_path):
+    check_stop(executor, [(str(tmp_path), 60.0)], tmp_path, 30.0)
 
 
 def start(name, folder):

@@ -20,7 +20,7 @@ from qhal.executors.attempts import worker_name
 from qhal.testing import check_executor
 from qhal.training.store import Store
 from tests.executors import tasks
-from tests.executors.test_processes import group_is_gone, start, wait_for
+from tests.executors.test_processes import check_stop, group_is_gone, start, wait_for
 from tests.training.test_reduction import Deadly
 from tests.training.test_sequential import make_data, make_run, same, small_chunks  # noqa: F401
 
@@ -101,20 +101,7 @@ def test_the_same_worker_has_the_same_task_each_time_if_it_is_free(executor):
 
 
 def test_stopping_from_another_thread(executor, tmp_path):
-    ended = []
-
-    def work():
-        try:
-            executor.map(tasks.announce, [(str(tmp_path), 3.0)] * 9)
-        except KeyboardInterrupt:
-            ended.append(True)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    wait_for(lambda: any(tmp_path.iterdir()))
-    executor.stop()
-    thread.join(2.5)
-    assert ended == [True]
+    check_stop(executor, [(str(tmp_path), 3.0)] * 9, tmp_path, 2.5)
     assert executor.map(tasks.double, [1, 2]) == [2, 4]  # after the tasks that were running
 
 

@@ -6,21 +6,32 @@
 1-bit hidden and 2-bit output weights, 4-bit biases and inputs, hard-tanh. Every QUBO has at most
 550 variables and coefficients of 8 bits. The baselines run 40 epochs; the best of three learning
 rates (and of the scales of the hidden units that --baseline-gain names) and of their epochs is
-taken by training accuracy, as is the best epoch of sequential training. "gradients, then
-sequential" goes on from the straight-through network with ten passes over all samples. The test set
-is looked at once.
+taken by training accuracy, as is the best epoch of sequential training. "coarse to fine", for
+images of even size, begins sequential training with a network that it has trained on images of half
+the size. "gradients, then sequential" goes on from the straight-through network with ten passes
+over all samples. The test set is looked at once.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import torch
 from rich.console import Console
 from rich.table import Table
-from settings import Figures, cim, planner, polished, sequential, spread, tuned
+from settings import (
+    Figures,
+    cim,
+    coarse_to_fine,
+    planner,
+    polished,
+    sequential,
+    spread,
+    tuned,
+)
 
 torch.set_num_threads(1)
 
@@ -56,10 +67,14 @@ def main(
 ) -> None:
     """Print the table."""
     size = image_size if data == "fashion-mnist" else None
-    plan = planner(data=data, classes="all", hidden=hidden, image_size=size, weight_bits=(1, 2))
-    rows = {
+    common = {"data": data, "classes": "all", "hidden": hidden, "weight_bits": (1, 2)}
+    plan = planner(**common, image_size=size)
+    rows: dict[str, Callable[[int], Figures]] = {
         "sequential, cim at 8 bits": lambda seed: sequential(
             plan(gain), cim(), seed, epochs=epochs, batch=batch
+        ),
+        "coarse to fine, cim at 8 bits": lambda seed: coarse_to_fine(
+            halved(gain), plan(gain), cim(), seed, epochs=epochs, batch=batch
         ),
         "gradients, then sequential": lambda seed: polished(
             plan, baseline_gain, seed, epochs=10, batch=2**16
@@ -67,6 +82,11 @@ def main(
         "straight-through": lambda seed: tuned(plan, [seed], baseline_gain, quantised=True)[0],
         "float": lambda seed: tuned(plan, [seed], baseline_gain, quantised=False)[0],
     }
+    side = plan(gain).dataset.image_size
+    if side is None or side % 2:
+        del rows["coarse to fine, cim at 8 bits"]
+    else:
+        halved = planner(**common, image_size=side // 2)
     found: dict[str, list[Figures]] = {}
     for name, row in rows.items():
         if only and not any(text in name for text in only):

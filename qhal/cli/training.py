@@ -165,8 +165,8 @@ class PerLayer(click.ParamType):  # type: ignore[type-arg]
     "--initial",
     type=FilePath,
     metavar="MODEL",
-    help="Begin with this network; its architecture and loss count. With --batch as large as "
-    "--final-batch it is only improved.",
+    help="Begin with this network, of these or smaller images; its architecture and loss count. "
+    "With --batch as large as --final-batch it is only improved.",
 )
 @click.option(
     "--starts", type=click.IntRange(1), metavar="N", help="Start N times, keep the best.  [1]"

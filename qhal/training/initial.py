@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from qhal.datasets import Dataset
 from qhal.errors import InputError
@@ -17,7 +21,10 @@ from qhal.training.blocks import Parameters
 def checked_initial(
     initial: str | os.PathLike[str] | Network, method: str, dataset: Dataset
 ) -> Network:
-    """The network to begin with; `InputError` unless it classifies what `dataset` has."""
+    """The network to begin with; `InputError` unless it classifies what `dataset` has.
+
+    One of smaller images is enlarged, if their side divides that of the data.
+    """
     if method != "sequential":
         raise InputError(f"initial is an option of method 'sequential', not of {method!r}.")
     if not isinstance(initial, (str, os.PathLike, Network)):
@@ -26,14 +33,59 @@ def checked_initial(
     if network.spec.regression:
         raise InputError("the initial network is a regression, and this trains classifiers.")
     own, wanted = network.spec.layers[0].inputs, dataset.x_train.shape[1]
-    if own != wanted or network.class_names != dataset.class_names:
+    factor = _factor(own, dataset.image_size)
+    if (own != wanted and not factor) or network.class_names != dataset.class_names:
         raise InputError(
             f"the initial network has {own} inputs and the classes "
             f"{', '.join(network.class_names)}, the data have {wanted} and "
             f"{', '.join(dataset.class_names)}: it must come from such data, with the same "
-            "image_size and classes."
+            "classes and the same image_size, or one that divides it."
         )
-    return network
+    return enlarged(network, factor) if factor else network
+
+
+def _factor(inputs: int, side: int | None) -> int:
+    """How many times as long the `side` of an image is as that of one of `inputs` pixels, or 0.
+
+    0 too if it is not a whole number of at least 2.
+    """
+    own = math.isqrt(inputs)
+    fits = side is not None and own < side and side % own == 0 and own**2 == inputs
+    return side // own if side is not None and fits else 0
+
+
+def enlarged(network: Network, factor: int) -> Network:
+    """The network for square images whose sides are `factor` times as long.
+
+    Each of its first weights is repeated for the ``factor**2`` pixels that its pixel was the mean
+    of. All pre-activations become as many times larger, and so do units and biases, so that it is
+    the same function of the means, up to the rounding of inputs.
+    """
+    spec, area = network.spec, factor**2
+    side = math.isqrt(spec.layers[0].inputs)
+
+    def repeated(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        images = values.reshape(-1, side, side)
+        return images.repeat(factor, axis=1).repeat(factor, axis=2).reshape(len(images), -1)
+
+    first, *others = (
+        replace(layer, bias_step=layer.bias_step * area, fixed_bias=layer.fixed_bias * area)
+        for layer in spec.layers
+    )
+    hidden = tuple(
+        replace(each, unit=each.unit * area, resolution=each.resolution * area)
+        for each in spec.hidden
+    )
+    larger = replace(
+        spec,
+        grid=replace(spec.grid, low=repeated(spec.grid.low)[0], high=repeated(spec.grid.high)[0]),
+        layers=(replace(first, inputs=first.inputs * area), *others),
+        hidden=hidden,
+        output_unit=spec.output_unit * area,
+    )
+    weights = (repeated(network.weights[0]), *network.weights[1:])
+    biases = tuple(each * area for each in network.biases)
+    return replace(network, spec=larger, weights=weights, biases=biases)
 
 
 def initial_parameters(

@@ -6,15 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import qhal
+from qhal.api import plan_training
 from qhal.errors import InputError
 from qhal.executors.serial import Serial
 from qhal.networks import Network
+from qhal.networks.architecture import make_spec
 from qhal.oracle import Oracle
 from qhal.registry import get_oracle, load
 from qhal.training.blocks import network_of, parameters_of
-from qhal.training.checkpoint import digest
+from qhal.training.checkpoint import check_parameters, digest
+from qhal.training.initial import enlarged
 from qhal.training.run import Limits
 from qhal.training.sequential import Settings
 from qhal.training.sequential_run import Run
@@ -134,7 +139,8 @@ def test_networks_of_other_data_are_refused(tmp_path):
     network = qhal.train("fashion-mnist", **SMALL, epochs=1).network
     assert isinstance(network, Network)
     for options, match in (
-        ({"image_size": 14}, "has 49 inputs and the classes coat, sandal, the data have 196 and"),
+        ({"image_size": 10}, "has 49 inputs and the classes coat, sandal, the data have 100 and"),
+        ({"image_size": 6}, "has 49 inputs and the classes coat, sandal, the data have 36 and"),
         ({"classes": "coat,shirt"}, "classes coat, sandal, the data have 49 and coat, shirt"),
         ({"method": "joint"}, "initial is an option of method 'sequential', not of 'joint'"),
         ({"method": "hedging"}, "initial is an option of method 'sequential', not of 'hedging'"),
@@ -148,6 +154,45 @@ def test_networks_of_other_data_are_refused(tmp_path):
     ):
         with pytest.raises(InputError, match=match):
             qhal.train("fashion-mnist", **(SMALL | {"initial": network} | options))
+
+
+@given(st.data())
+def test_an_enlarged_network_is_the_same_of_enlarged_images(data):
+    side, factor = data.draw(st.integers(1, 4)), data.draw(st.integers(2, 3))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    low, high = data.draw(st.sampled_from([(0.0, 1.0), (-3.0, 2.0)]))
+    x = rng.uniform(low, high, (20, side, side))
+    x[0], x[1] = low, high
+    spec = make_spec(
+        x.reshape(20, -1),
+        load("activation", data.draw(st.sampled_from(["hard-tanh", "sign", "relu"]))),
+        load("loss", "hinge"),
+        hidden=data.draw(st.lists(st.integers(1, 4), max_size=2)),
+        outputs=data.draw(st.sampled_from([1, 3])),
+        weight_bits=data.draw(st.sampled_from([1, 2, "ternary"])),
+        gain=data.draw(st.sampled_from([1.0, 4.0])),
+    )
+    network = network_of(spec, random_parameters(spec, rng), tuple("abc")[: spec.num_classes])
+    larger = enlarged(network, factor)
+    check_parameters(larger.spec, parameters_of(larger))
+    images = x.repeat(factor, axis=1).repeat(factor, axis=2).reshape(20, -1)
+    outputs = network.decision_function(x.reshape(20, -1))
+    np.testing.assert_array_equal(larger.decision_function(images), outputs)
+
+
+def test_training_goes_on_with_larger_images(tmp_path):
+    coarse = qhal.train("fashion-mnist", **SMALL, epochs=2, image_size=7).network
+    coarse.save(tmp_path / "coarse.npz")
+    fine = SMALL | {"image_size": 14, "initial": str(tmp_path / "coarse.npz"), "batch": 60}
+    plan = plan_training(
+        **{k: fine[k] for k in "classes samples method initial image_size".split()}
+    )
+    assert plan.spec.layers[0].inputs == 196
+    x, y = plan.dataset.x_train, plan.dataset.y_train
+    x, y = x[plan.chosen], y[plan.chosen]
+    found = qhal.train("fashion-mnist", **fine, epochs=2)
+    assert found.network.accuracy(x, y) >= plan.initial.accuracy(x, y) >= 0.8
+    assert found.network.spec.layers == plan.spec.layers
 
 
 def test_parameters_of_a_network_are_those_it_was_made_of(trained):

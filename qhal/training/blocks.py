@@ -113,12 +113,16 @@ class Block:
 
     def moves(self, numbers: Ints) -> FloatArray:
         """What each binary variable of a step from `numbers` adds to each number, (n, moves)."""
-        each = [_moves(code, int(v)) for code, v in zip(self.codes, numbers, strict=True)]
-        moves = np.zeros((len(each), sum(map(len, each))))
-        start = 0
-        for row, own in enumerate(each):
-            moves[row, start : start + len(own)] = own
-            start += len(own)
+        each: list[tuple[int, ...]] = [()] * len(numbers)
+        for code, (rows, _) in self._places.items():
+            own = numbers[rows].tolist()
+            known = {number: _moves(code, number) for number in set(own)}
+            for row, number in zip(rows.tolist(), own, strict=True):
+                each[row] = known[number]
+        sizes = [len(its) for its in each]
+        moves = np.zeros((len(each), sum(sizes)))
+        of = np.repeat(np.arange(len(each)), sizes)
+        moves[of, np.arange(len(of))] = [move for its in each for move in its]
         return moves
 
     def decode(self, bits: npt.NDArray[np.int8]) -> Ints:

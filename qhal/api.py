@@ -278,10 +278,11 @@ def train(
     -----------------------------------
     initial : a `Network`, or the path of one that was saved; only for "sequential"
         The first start begins there. Its architecture and its loss count, whatever the options of
-        these say; if `image_size` is a multiple of that of its images, it is enlarged. The result
-        is never worse on the samples that judge; with `validation` give the seed and the share that
-        it was trained with, or it has seen them. A `batch` as large as `final_batch` only improves
-        the network; a small one looks for another.
+        these say. One that was trained on smaller images is enlarged if `image_size` is a multiple
+        of theirs; have one start then, others would begin at random with the scales of smaller
+        images. On the samples that judge the result is never worse than the network it begins with;
+        with `validation` give the seed and the share that it was trained with, or it has seen them.
+        A `batch` as large as `final_batch` only improves it; a small one looks for another.
     executor : name of an installed executor (see `qhal plugins`); the result is the same on each
     executor_options : keyword arguments of the executor's class, as the address of a cluster
     epochs, starts, batch, final_batch, exact_samples, max_variables, coefficient_bits : see

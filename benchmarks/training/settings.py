@@ -69,9 +69,9 @@ def sequential(
 def coarse_to_fine(
     coarse: TrainingPlan, plan: TrainingPlan, oracle: Oracle, seed: int, **settings: Any
 ) -> Figures:
-    """`sequential` from a network that was trained on smaller images, 24 passes from 2,000.
+    """`sequential` from a network that was trained on smaller images.
 
-    Calls and time are those of both.
+    That took 24 passes, the first of them over 2,000 samples; calls and time are those of both.
     """
     first = _trained(coarse, oracle, seed, epochs=24, batch=2000)
     initial = checked_initial(first.network, "sequential", plan.dataset)

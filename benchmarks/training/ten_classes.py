@@ -73,9 +73,6 @@ def main(
         "sequential, cim at 8 bits": lambda seed: sequential(
             plan(gain), cim(), seed, epochs=epochs, batch=batch
         ),
-        "coarse to fine, cim at 8 bits": lambda seed: coarse_to_fine(
-            halved(gain), plan(gain), cim(), seed, epochs=epochs, batch=batch
-        ),
         "gradients, then sequential": lambda seed: polished(
             plan, baseline_gain, seed, epochs=10, batch=2**16
         ),
@@ -83,10 +80,11 @@ def main(
         "float": lambda seed: tuned(plan, [seed], baseline_gain, quantised=False)[0],
     }
     side = plan(gain).dataset.image_size
-    if side is None or side % 2:
-        del rows["coarse to fine, cim at 8 bits"]
-    else:
+    if side is not None and side % 2 == 0:
         halved = planner(**common, image_size=side // 2)
+        rows["coarse to fine, cim at 8 bits"] = lambda seed: coarse_to_fine(
+            halved(gain), plan(gain), cim(), seed, epochs=epochs, batch=batch
+        )
     found: dict[str, list[Figures]] = {}
     for name, row in rows.items():
         if only and not any(text in name for text in only):

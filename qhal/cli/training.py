@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,6 +29,9 @@ from qhal.cli.output import (
 )
 from qhal.cli.tables import facts
 from qhal.errors import InputError
+
+if TYPE_CHECKING:
+    from qhal.networks.training import TrainingPlan
 
 
 class WeightBitsType(click.ParamType):  # type: ignore[type-arg]
@@ -165,8 +169,9 @@ class PerLayer(click.ParamType):  # type: ignore[type-arg]
     "--initial",
     type=FilePath,
     metavar="MODEL",
-    help="Begin with this network, of these or smaller images; its architecture and loss count. "
-    "With --batch as large as --final-batch it is only improved.",
+    help="Begin with this network; its architecture and loss count. One of smaller images, whose "
+    "side divides --image-size, is enlarged. With --batch as large as --final-batch it is only "
+    "improved.",
 )
 @click.option(
     "--starts", type=click.IntRange(1), metavar="N", help="Start N times, keep the best.  [1]"
@@ -224,7 +229,10 @@ class PerLayer(click.ParamType):  # type: ignore[type-arg]
     "--report", type=FilePath, metavar="F.html", help="Write all about the run to one page."
 )
 @click.option(
-    "--dry-run", is_flag=True, help="Only say how many spins training would take, by part."
+    "--dry-run",
+    is_flag=True,
+    help="Only say how many spins training would take, by part; the largest QUBO of each layer if "
+    "sequential.",
 )
 def train(
     output: Output,
@@ -277,7 +285,7 @@ def train(
         extra = "num_reads executor time_limit".split()
         for option in (*extra, *(name for names in METHODS.values() for name in names)):
             chosen.pop(option, None)
-        document = plan_training(**chosen).to_json()
+        document = _planned(plan_training(**chosen), options)
         output.result(document, facts(document))
         return 0
     title, describe = "training", describe_epoch if whole else describe_round
@@ -296,6 +304,18 @@ def train(
     document = result.to_json() | {"model": str(model) if model is not None and saved[0] else None}
     output.result(document, facts({k: v for k, v in document.items() if k != "versions"}))
     return 0 if all(saved) else 1
+
+
+def _planned(plan: TrainingPlan, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of a dry run; sequential training has many QUBOs, of which the largest count."""
+    if options["method"] != "sequential":
+        return plan.to_json()
+    from qhal.training.blocks import largest_qubos
+    from qhal.training.sequential import Settings
+
+    sizes = largest_qubos(plan.spec, options["max_variables"] or Settings().max_variables)
+    samples = plan.samples if options["samples"] else len(plan.dataset.y_train)
+    return replace(plan, samples=samples).to_json(sizes)
 
 
 def _rounds(options: Mapping[str, Any]) -> int:

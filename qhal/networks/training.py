@@ -175,11 +175,11 @@ class TrainingPlan:
         data, chosen = self.dataset, self.chosen
         return count_spins(self.spec, data.x_train[chosen], data.y_train[chosen])
 
-    def to_json(self) -> dict[str, Any]:
-        """The figures of ``qhal train --dry-run``."""
-        spins = self.num_spins()
+    def to_json(self, num_spins: dict[str, int] | None = None) -> dict[str, Any]:
+        """The figures of ``qhal train --dry-run``, with these spins or those of the QCBO."""
+        spins = self.num_spins() if num_spins is None else num_spins
         return {
-            "num_variables": sum(spins.values()),
+            "num_variables": sum(spins.values()) if num_spins is None else max(spins.values()),
             "num_spins": spins,
             "bits_per_parameter": self.spec.bits_per_parameter,
             "num_parameters": self.spec.num_parameters,

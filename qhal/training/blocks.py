@@ -183,3 +183,12 @@ def all_blocks(spec: NetworkSpec, max_variables: int) -> list[Block]:
     """A block for each unit of each layer that has parameters."""
     layers = range(len(spec.layers))
     return [block for layer in layers for block in unit_blocks(spec, layer, max_variables)]
+
+
+def largest_qubos(spec: NetworkSpec, max_variables: int) -> dict[str, int]:
+    """Binary variables of the largest QUBO of each layer that has parameters, at most."""
+    sizes: dict[str, int] = {}
+    for block in all_blocks(spec, max_variables):
+        name = f"layer {block.groups[0].layer + 1}"
+        sizes[name] = max(sizes.get(name, 0), sum(code.max_moves for code in block.codes))
+    return sizes

@@ -15,7 +15,8 @@ from qhal.errors import InputError
 from qhal.networks.network import Network
 from qhal.networks.spec import Code, Ints, LayerSpec, NetworkSpec
 from qhal.problems.arrays import FloatArray
-from qhal.training.blocks import Parameters
+from qhal.training.blocks import Parameters, parameters_of
+from qhal.training.checkpoint import check_parameters
 
 
 def checked_initial(
@@ -32,34 +33,47 @@ def checked_initial(
     network = initial if isinstance(initial, Network) else Network.load(initial)
     if network.spec.regression:
         raise InputError("the initial network is a regression, and this trains classifiers.")
-    own, wanted = network.spec.layers[0].inputs, dataset.x_train.shape[1]
-    factor = _factor(own, dataset.image_size)
-    if (own != wanted and not factor) or network.class_names != dataset.class_names:
+    if network.class_names != dataset.class_names:
         raise InputError(
-            f"the initial network has {own} inputs and the classes "
-            f"{', '.join(network.class_names)}, the data have {wanted} and "
-            f"{', '.join(dataset.class_names)}: it must come from such data, with the same "
-            "classes and the same image_size, or one that divides it."
+            f"the initial network tells {', '.join(network.class_names)} apart, the data have the "
+            f"classes {', '.join(dataset.class_names)}: choose the same."
         )
-    return enlarged(network, factor) if factor else network
+    own, wanted = network.spec.layers[0].inputs, dataset.x_train.shape[1]
+    if own == wanted:
+        return network
+    side, old = dataset.image_size, math.isqrt(own)
+    if side is None or old**2 != own:
+        raise InputError(
+            f"the initial network has {own} inputs, the data have {wanted} features: only images "
+            "may be larger than those it was trained on; if the features are pixels, say so by "
+            "image_size."
+        )
+    if side % old:
+        raise InputError(
+            f"the initial network is one for {old}x{old} images, the data are {side}x{side}: "
+            f"choose an image_size that is a multiple of {old}."
+        )
+    usable_parameters(network.spec, network)
+    return enlarged(network, int(side) // old)
 
 
-def _factor(inputs: int, side: int | None) -> int:
-    """How many times as long the `side` of an image is as that of one of `inputs` pixels, or 0.
-
-    0 too if it is not a whole number of at least 2.
-    """
-    own = math.isqrt(inputs)
-    fits = side is not None and own < side and side % own == 0 and own**2 == inputs
-    return side // own if side is not None and fits else 0
+def usable_parameters(spec: NetworkSpec, network: Network) -> Parameters:
+    """The weights and biases of `network`; `InputError` unless they are ones of `spec`."""
+    parameters = parameters_of(network)
+    try:
+        check_parameters(spec, parameters)
+    except ValueError as error:
+        raise InputError(f"the initial network cannot be used: {error}.") from None
+    return parameters
 
 
 def enlarged(network: Network, factor: int) -> Network:
     """The network for square images whose sides are `factor` times as long.
 
     Each of its first weights is repeated for the ``factor**2`` pixels that its pixel was the mean
-    of. All pre-activations become as many times larger, and so do units and biases, so that it is
-    the same function of the means, up to the rounding of inputs.
+    of. All pre-activations become as many times larger, and so do biases and the scales of hidden
+    units and outputs, so that it is the same function of the means, up to the rounding of inputs
+    and of activations that are curved.
     """
     spec, area = network.spec, factor**2
     side = math.isqrt(spec.layers[0].inputs)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from qhal.errors import InputError
 from qhal.networks.network import Network
 from qhal.qcgd.checkpoint import Snapshot
-from qhal.training.blocks import Parameters, parameters_of
-from qhal.training.checkpoint import check_parameters, digest
+from qhal.training.blocks import Parameters
+from qhal.training.checkpoint import digest
+from qhal.training.initial import usable_parameters
 from qhal.training.reduction import Reduction
 from qhal.training.run import Books, TrainingRun
 from qhal.training.sequential import Sequential, Settings
@@ -33,11 +33,7 @@ class Run(TrainingRun[Settings, Sequential]):
 
         Raises `InputError` unless its weights and biases are ones of the run's spec.
         """
-        parameters = parameters_of(network)
-        try:
-            check_parameters(self.spec, parameters)
-        except ValueError as error:
-            raise InputError(f"the initial network cannot be used: {error}.") from None
+        parameters = usable_parameters(self.spec, network)
         self.initial = self.best = self.state.parameters = parameters
 
     @property

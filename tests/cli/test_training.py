@@ -85,6 +85,23 @@ def test_a_dry_run_tells_the_spins_of_the_run(qhal, data):
         assert part in text
 
 
+def test_a_dry_run_of_sequential_training_tells_the_largest_qubos(qhal, tmp_path):
+    rng = np.random.default_rng(0)
+    data = tmp_path / "several.npz"
+    np.savez(data, x=rng.random((30, 4)), y=np.arange(30) % 3)
+    command = ("train", "--data", data, "--method", "sequential", "--hidden", 2, "--json")
+    command += ("--weight-bits", "1,2", "--oracle", "random", "--seed", 0, "--epochs", 2)
+    planned = json.loads(qhal(*command, "--dry-run").stdout)
+    assert planned["num_spins"] == {"layer 1": 4 + 6, "layer 2": 2 * 2 + 6}
+    document = json.loads(qhal(*command).stdout)
+    assert planned["num_variables"] == document["num_variables"] == 10
+    assert planned["num_parameters"] == document["num_parameters"]
+    split = json.loads(qhal(*command, "--dry-run", "--max-variables", 7).stdout)
+    assert split["num_variables"] <= 7
+    assert planned["samples"] == 21
+    assert json.loads(qhal(*command, "--dry-run", "--samples", 9).stdout)["samples"] == 9
+
+
 def test_a_large_problem_is_a_line_on_stderr(qhal, data, monkeypatch):
     monkeypatch.setattr("qhal.networks.training.LARGE_PROBLEM", 10)
     result = qhal("train", "--data", data, *SMALL)

@@ -139,9 +139,9 @@ def test_networks_of_other_data_are_refused(tmp_path):
     network = qhal.train("fashion-mnist", **SMALL, epochs=1).network
     assert isinstance(network, Network)
     for options, match in (
-        ({"image_size": 10}, "has 49 inputs and the classes coat, sandal, the data have 100 and"),
-        ({"image_size": 6}, "has 49 inputs and the classes coat, sandal, the data have 36 and"),
-        ({"classes": "coat,shirt"}, "classes coat, sandal, the data have 49 and coat, shirt"),
+        ({"image_size": 10}, "7x7 images, the data are 10x10: choose an image_size that is a mult"),
+        ({"image_size": 6}, "one for 7x7 images, the data are 6x6"),
+        ({"classes": "coat,shirt"}, "tells coat, sandal apart, the data have the classes coat, sh"),
         ({"method": "joint"}, "initial is an option of method 'sequential', not of 'joint'"),
         ({"method": "hedging"}, "initial is an option of method 'sequential', not of 'hedging'"),
         ({"initial": regression_like(network)}, "the initial network is a regression"),
@@ -149,6 +149,10 @@ def test_networks_of_other_data_are_refused(tmp_path):
         ({"initial": changed(network, lambda w: w[:, 1:])}, "whole numbers of the layers' shapes"),
         ({"initial": changed(network, lambda w: 3 * w)}, "a weight is none of its levels"),
         ({"initial": replace(network, biases=[b + 1 for b in network.biases])}, "a bias is none"),
+        (
+            {"initial": changed(network, lambda w: w[:, 1:]), "image_size": 14},
+            "whole numbers of the layers' shapes",
+        ),
         ({"initial": 3}, "initial must be a Network or the path of one"),
         ({"initial": str(tmp_path / "none.npz")}, "none.npz"),
     ):
@@ -163,9 +167,10 @@ def test_an_enlarged_network_is_the_same_of_enlarged_images(data):
     low, high = data.draw(st.sampled_from([(0.0, 1.0), (-3.0, 2.0)]))
     x = rng.uniform(low, high, (20, side, side))
     x[0], x[1] = low, high
+    activation = data.draw(st.sampled_from(["hard-tanh", "sign", "relu", "tanh"]))
     spec = make_spec(
         x.reshape(20, -1),
-        load("activation", data.draw(st.sampled_from(["hard-tanh", "sign", "relu"]))),
+        load("activation", activation),
         load("loss", "hinge"),
         hidden=data.draw(st.lists(st.integers(1, 4), max_size=2)),
         outputs=data.draw(st.sampled_from([1, 3])),
@@ -177,15 +182,17 @@ def test_an_enlarged_network_is_the_same_of_enlarged_images(data):
     check_parameters(larger.spec, parameters_of(larger))
     images = x.repeat(factor, axis=1).repeat(factor, axis=2).reshape(20, -1)
     outputs = network.decision_function(x.reshape(20, -1))
-    np.testing.assert_array_equal(larger.decision_function(images), outputs)
+    finer = 0.5 if activation == "tanh" else 0.0  # values of curves are rounded to finer steps
+    np.testing.assert_allclose(larger.decision_function(images), outputs, rtol=0, atol=finer)
 
 
 def test_training_goes_on_with_larger_images(tmp_path):
     coarse = qhal.train("fashion-mnist", **SMALL, epochs=2, image_size=7).network
     coarse.save(tmp_path / "coarse.npz")
-    fine = SMALL | {"image_size": 14, "initial": str(tmp_path / "coarse.npz"), "batch": 60}
+    size = np.int64(14)  # whatever the type of it, the result can be written
+    fine = SMALL | {"image_size": size, "initial": str(tmp_path / "coarse.npz"), "batch": 60}
     plan = plan_training(
-        **{k: fine[k] for k in "classes samples method initial image_size".split()}
+        **{k: fine[k] for k in "classes samples seed method initial image_size".split()}
     )
     assert plan.spec.layers[0].inputs == 196
     x, y = plan.dataset.x_train, plan.dataset.y_train
@@ -193,6 +200,8 @@ def test_training_goes_on_with_larger_images(tmp_path):
     found = qhal.train("fashion-mnist", **fine, epochs=2)
     assert found.network.accuracy(x, y) >= plan.initial.accuracy(x, y) >= 0.8
     assert found.network.spec.layers == plan.spec.layers
+    found.save(str(tmp_path / "fine.npz"))
+    assert Network.load(tmp_path / "fine.npz").accuracy(x, y) == found.network.accuracy(x, y)
 
 
 def test_parameters_of_a_network_are_those_it_was_made_of(trained):

@@ -231,8 +231,7 @@ class PerLayer(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Only say how many spins training would take, by part; the largest QUBO of each layer if "
-    "sequential.",
+    help="Only say how many spins training would take, by part; of the largest QUBO if not joint.",
 )
 def train(
     output: Output,
@@ -307,13 +306,16 @@ def train(
 
 
 def _planned(plan: TrainingPlan, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of a dry run; sequential training has many QUBOs, of which the largest count."""
-    if options["method"] != "sequential":
+    """The figures of a dry run; of many QUBOs, the largest count."""
+    if options["method"] == "joint":
         return plan.to_json()
     from qhal.training.blocks import largest_qubos
     from qhal.training.sequential import Settings
 
-    sizes = largest_qubos(plan.spec, options["max_variables"] or Settings().max_variables)
+    limit = options["max_variables"] or Settings().max_variables
+    sizes = {"a bundle, at most": limit}  # how many it takes depends on the network of the moment
+    if options["method"] == "sequential":
+        sizes = largest_qubos(plan.spec, limit)
     samples = plan.samples if options["samples"] else len(plan.dataset.y_train)
     return replace(plan, samples=samples).to_json(sizes)
 

@@ -99,6 +99,10 @@ def test_a_dry_run_of_sequential_training_tells_the_largest_qubos(qhal, tmp_path
     split = json.loads(qhal(*command, "--dry-run", "--max-variables", 7).stdout)
     assert split["num_variables"] <= 7
     assert planned["samples"] == 21
+    hedged = json.loads(
+        qhal("train", "--data", data, "--method", "hedging", "--dry-run", "--json").stdout
+    )
+    assert hedged["num_variables"] == 550
     assert json.loads(qhal(*command, "--dry-run", "--samples", 9).stdout)["samples"] == 9
 
 

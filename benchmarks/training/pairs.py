@@ -37,7 +37,7 @@ METHODS = ("sequential", "straight-through", "float")
 @click.option(
     "--gain",
     multiple=True,
-    default=(8.0,),
+    default=(4.0, 8.0),
     show_default=True,
     help="Of hidden units, for sequential training; of several the best, as below.",
 )

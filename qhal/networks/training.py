@@ -175,11 +175,15 @@ class TrainingPlan:
         data, chosen = self.dataset, self.chosen
         return count_spins(self.spec, data.x_train[chosen], data.y_train[chosen])
 
-    def to_json(self, num_spins: dict[str, int] | None = None) -> dict[str, Any]:
-        """The figures of ``qhal train --dry-run``, with these spins or those of the QCBO."""
-        spins = self.num_spins() if num_spins is None else num_spins
+    def to_json(self, largest: dict[str, int] | None = None) -> dict[str, Any]:
+        """The figures of ``qhal train --dry-run``.
+
+        Spins are those of the QCBO by part, or, of training by many problems, those of the
+        `largest` of each kind, of which the largest counts.
+        """
+        spins, total = (self.num_spins(), sum) if largest is None else (largest, max)
         return {
-            "num_variables": sum(spins.values()) if num_spins is None else max(spins.values()),
+            "num_variables": total(spins.values()),
             "num_spins": spins,
             "bits_per_parameter": self.spec.bits_per_parameter,
             "num_parameters": self.spec.num_parameters,
